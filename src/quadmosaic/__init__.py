@@ -1,0 +1,1 @@
+"""quadmosaic: a serverless tiler and mosaic store for planetary imagery."""
