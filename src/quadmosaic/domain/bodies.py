@@ -1,0 +1,109 @@
+"""The bodies of the IAU's 2015 list: their names, their geographic CRSs, and which one a CRS belongs to."""
+
+import re
+from functools import cache
+from itertools import pairwise
+
+import pyproj
+from pyproj.database import query_crs_info
+
+from quadmosaic.domain.errors import NotFound
+
+EARTH = "Earth"
+LOCAL_RADIUS_TOLERANCE = 0.005
+"""How far, as a share, a radius may lie outside a body's own axes: products use the radius of their latitude."""
+
+_ALIASES = {"luna": "Moon", "lunar": "Moon", "wgs": EARTH}
+
+
+@cache
+def _codes() -> dict[str, int]:
+    """Body name without spaces -> the NAIF id that IAU_2015 codes start with."""
+    spheres = (info for info in query_crs_info("IAU_2015") if int(info.code) % 100 == 0)
+    return {info.name.split(" (2015)")[0].replace(" ", ""): int(info.code) // 100 for info in spheres}
+
+
+def names() -> tuple[str, ...]:
+    """All bodies, spelled as in planetcantile's ids: no spaces ("52Europa", "Hartley2")."""
+    return tuple(sorted(_codes()))
+
+
+def body_named(text: str) -> str | None:
+    """The body that a free text names ("MARS", "GCS_Moon_2000", "Equirectangular EUROPA"), if any."""
+    words = [word.lower() for word in re.findall(r"[A-Za-z]+(?:-[A-Za-z]+)*|\d+", text)]
+    pairs = [first + second for first, second in pairwise(words)]
+    known = {name.lower(): name for name in _codes()} | _ALIASES
+    return next((known[word] for word in (*pairs, *words) if word in known), None)
+
+
+def iau_code(body: str, offset: int) -> str | None:
+    """`IAU_2015:NNNxx` for an offset like 10 (equirectangular), if PROJ knows that CRS."""
+    number = _codes().get(body)
+    code = None if number is None else f"{number * 100 + offset}"
+    return f"IAU_2015:{code}" if code is not None and code in _all_codes() else None
+
+
+@cache
+def _all_codes() -> frozenset[str]:
+    return frozenset(info.code for info in query_crs_info("IAU_2015"))
+
+
+def geographic_id(body: str) -> str:
+    """The authority code of a body's geographic CRS: `IAU_2015:49900` for Mars, `EPSG:4326` for Earth."""
+    if body == EARTH:
+        return "EPSG:4326"
+    if body not in _codes():
+        raise NotFound(f"there is no body named {body!r}")
+    return f"IAU_2015:{_codes()[body] * 100}"
+
+
+@cache
+def geographic_crs(body: str) -> pyproj.CRS:
+    """Longitude and latitude in degrees on a body. Raises NotFound for an unknown one."""
+    return pyproj.CRS(geographic_id(body))
+
+
+def mean_radius(body: str) -> float:
+    """Radius of the body's sphere, metres."""
+    return max(_ellipsoid_axes(geographic_crs(body)))
+
+
+def body_of(crs: pyproj.CRS) -> str | None:
+    """The body a CRS lies on: by name, and by radius only where the CRS names none."""
+    geodetic = crs.geodetic_crs
+    if geodetic is None:
+        return None
+    ellipsoid = geodetic.ellipsoid
+    datum = geodetic.datum
+    texts = [crs.name, geodetic.name, *(part.name for part in (datum, ellipsoid) if part is not None)]
+    named = next((body for text in texts if (body := body_named(text)) is not None), None)
+    if named is not None:
+        return named
+    return None if ellipsoid is None else _body_of_radius(ellipsoid.semi_major_metre)
+
+
+def _body_of_radius(radius: float) -> str | None:
+    def gap(axes: tuple[float, float]) -> float:
+        low, high = axes
+        return max(low - radius, radius - high, 0.0) / radius
+
+    nearest = min(_axes(), key=lambda body: gap(_axes()[body]))
+    return nearest if gap(_axes()[nearest]) <= LOCAL_RADIUS_TOLERANCE else None
+
+
+@cache
+def _axes() -> dict[str, tuple[float, float]]:
+    """Shortest and longest axis of each body's sphere and ellipsoid, metres."""
+    axes = {}
+    for body in _codes():
+        codes = (iau_code(body, offset) for offset in (0, 1))
+        lengths = [length for code in codes if code is not None for length in _ellipsoid_axes(pyproj.CRS(code))]
+        axes[body] = (min(lengths), max(lengths))
+    return axes
+
+
+def _ellipsoid_axes(crs: pyproj.CRS) -> tuple[float, float]:
+    ellipsoid = crs.ellipsoid
+    if ellipsoid is None:
+        raise NotFound(f"{crs.name} has no ellipsoid")
+    return float(ellipsoid.semi_major_metre), float(ellipsoid.semi_minor_metre)
