@@ -4,7 +4,7 @@ Read this page first. Services and routes know these protocols only; `bootstrap`
 suites in `tests/contract` say in detail what an adapter owes.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -136,7 +136,7 @@ class GranuleReader(Protocol):
 
     def read(
         self, granules: Sequence[Granule], geobox: GeoBox, options: ReadOptions
-    ) -> AsyncIterator[Layer | ReadFailure]:
+    ) -> AsyncGenerator[Layer | ReadFailure, None]:
         """One answer per granule, in order, while later ones are read already; closing the stream stops all reads."""
         ...
 
@@ -148,7 +148,9 @@ class GranuleReader(Protocol):
 class Catalog(Protocol):
     """Turns a source into a stream of granules."""
 
-    def harvest(self, source: Source, *, assets: Sequence[str], body: str | None) -> AsyncIterator[Harvest | Refusal]:
+    def harvest(
+        self, source: Source, *, assets: Sequence[str], body: str | None
+    ) -> AsyncGenerator[Harvest | Refusal, None]:
         """Granules in the source's own order.
 
         Keeps the hrefs of `assets` (empty: the only raster asset there is); refuses granules of another body.

@@ -107,3 +107,9 @@ def _ellipsoid_axes(crs: pyproj.CRS) -> tuple[float, float]:
     if ellipsoid is None:
         raise NotFound(f"{crs.name} has no ellipsoid")
     return float(ellipsoid.semi_major_metre), float(ellipsoid.semi_minor_metre)
+
+
+def geographic_proj4(body: str) -> str:
+    """The geographic CRS for proj4js, which knows no IAU codes."""
+    longest, shortest = _ellipsoid_axes(geographic_crs(body))
+    return f"+proj=longlat +a={longest} +b={shortest} +no_defs"

@@ -107,10 +107,14 @@ class Granule:
 
 @dataclass(frozen=True, slots=True)
 class Harvest:
-    """A granule that a source gave, and what had to be changed to normalise its footprint."""
+    """A granule that a source gave, and what had to be changed to normalise its footprint.
+
+    `headers` are by asset key, where the source had to read them.
+    """
 
     granule: Granule
     normalised: tuple[str, ...] = ()
+    headers: Mapping[str, Header] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """A grid: a tile matrix set that doubles exactly, with its tiles, its quadkeys and its projection."""
 
 import math
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -44,6 +45,13 @@ class Grid:
     @cached_property
     def wkt(self) -> str:
         return str(self.crs.to_wkt())
+
+    @cached_property
+    def proj4(self) -> str:
+        """The CRS for proj4js, which knows no IAU codes."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            return str(self.crs.to_proj4()).replace(" +type=crs", "")
 
     @property
     def bounds(self) -> Bounds:

@@ -1,0 +1,5 @@
+"""`python -m quadmosaic`."""
+
+from quadmosaic.cli import main
+
+main()

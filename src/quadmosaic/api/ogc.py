@@ -1,0 +1,9 @@
+"""The OGC documents and the GDAL files, as one router."""
+
+from fastapi import APIRouter
+
+from quadmosaic.api import gdal, tilesets, wmts
+
+router = APIRouter()
+for part in (wmts, gdal, tilesets):
+    router.include_router(part.router)

@@ -1,0 +1,65 @@
+"""Errors as application/problem+json (RFC 9457), the framework's own included."""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from quadmosaic.domain.errors import Invalid, QuadmosaicError, Unavailable
+
+log = logging.getLogger(__name__)
+
+_TITLES = {
+    400: "Bad request",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    413: "Too large",
+    500: "Internal error",
+    503: "Unavailable",
+}
+
+
+def problem(
+    status: int, detail: str, *, field: str | None = None, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """A problem document; `field` names what the client should change."""
+    content = {"type": "about:blank", "title": _TITLES.get(status, "Error"), "status": status, "detail": detail}
+    if field is not None:
+        content["field"] = field
+    no_store = {"Cache-Control": "no-store", **(headers or {})}
+    return JSONResponse(content, status, headers=no_store, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the app a problem document."""
+
+    @app.exception_handler(QuadmosaicError)
+    async def on_ours(request: Request, error: QuadmosaicError) -> JSONResponse:
+        if error.status >= 500:
+            log.error("%s %s: %s", request.method, request.url.path, error)
+        field = error.field if isinstance(error, Invalid) else None
+        retry = {"Retry-After": str(error.retry_after)} if isinstance(error, Unavailable) else None
+        return problem(error.status, error.message, field=field, headers=retry)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_validation(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        return problem(400, str(first["msg"]), field=_field(first["loc"]))
+
+    @app.exception_handler(HTTPException)
+    async def on_http(_: Request, error: HTTPException) -> JSONResponse:
+        return problem(error.status_code, str(error.detail), headers=error.headers)
+
+    @app.exception_handler(Exception)
+    async def on_fault(request: Request, error: Exception) -> JSONResponse:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return problem(500, "the server failed; the log has the reason")
+
+
+def _field(location: Sequence[str | int]) -> str:
+    """`("query", "rescale", 0)` -> `rescale.0`."""
+    return ".".join(str(part) for part in location[1:]) or str(location[0])

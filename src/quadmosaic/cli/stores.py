@@ -1,0 +1,107 @@
+"""Commands that work on a store: register, list, show."""
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from quadmosaic import bootstrap
+from quadmosaic.api.documents import version_info, version_summary
+from quadmosaic.cli import options
+from quadmosaic.cli.progress import tell
+from quadmosaic.config import Settings
+from quadmosaic.domain.mosaic import Version
+from quadmosaic.domain.mosaicjson import parse
+from quadmosaic.domain.names import validate_name
+from quadmosaic.ports import MosaicStore
+from quadmosaic.services.builds import Draft, publish, require_free
+from quadmosaic.services.mosaics import Mosaics
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("register")(register_mosaic)
+    app.command("list")(list_mosaics)
+    app.command("show")(show)
+
+
+def settings_for(store: str | None) -> Settings:
+    """Settings whose store is the option's, where it was given."""
+    return Settings() if store is None else Settings(store=store)
+
+
+def register_mosaic(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A mosaic.json, gzipped or not.")],
+    name: Annotated[str, typer.Option("--name", help="Name in the store: a-z, 0-9 and hyphens.")],
+    store: options.Store = None,
+    title: Annotated[str | None, typer.Option("--title", help="Title for people.")] = None,
+    asset: Annotated[str, typer.Option("--asset", help="Key to give the document's files.")] = "data",
+    scan: options.Scan = True,
+    quiet: options.Quiet = False,
+) -> None:
+    """Put a mosaic.json into a store, where `quadmosaic serve` finds it.
+
+    Example: `quadmosaic register mosaic.json --name jezero`
+    """
+    validate_name(name)
+    outside = bootstrap.adapters(settings_for(store))
+
+    async def run() -> tuple[Version, Draft]:
+        await require_free(outside.store, name)
+        document = parse(source.read_bytes())
+        defaults = replace(options.defaults_of(title, None, None), asset=asset)
+        draft = await bootstrap.builder(outside.reader).imported(document, defaults, scan=scan)
+        return await publish(outside.store, name, draft), draft
+
+    version, draft = asyncio.run(run())
+    tell(draft.manifest.report, quiet=quiet)
+    print(version.label)
+
+
+def list_mosaics(store: options.Store = None, as_json: AsJson = False) -> None:
+    """List the mosaics of a store.
+
+    Example: `quadmosaic list --store ./quadmosaic-data`
+    """
+    versions = asyncio.run(_heads(bootstrap.adapters(settings_for(store)).store))
+    if as_json:
+        print(json.dumps([version_summary(version) for version in versions], indent=2))
+        return
+    table = Table("name", "version", "body", "granules", "cells", "created", "title")
+    for version in versions:
+        report = version.manifest.report
+        title = version.manifest.defaults.title or ""
+        row = (version.number, version.manifest.body, report.used, report.cells, version.manifest.created, title)
+        table.add_row(version.name, *map(str, row))
+    Console().print(table)
+
+
+def show(
+    mosaic: Annotated[str, typer.Argument(metavar="NAME or NAME@VERSION")],
+    store: options.Store = None,
+) -> None:
+    """Show all that is known of a mosaic, as JSON.
+
+    Example: `quadmosaic show jezero@1`
+    """
+    mosaics = Mosaics(store=bootstrap.adapters(settings_for(store)).store)
+    print(json.dumps(version_info(asyncio.run(mosaics.version(mosaic))), indent=2))
+
+
+async def _heads(store: MosaicStore) -> list[Version]:
+    mosaics = Mosaics(store=store)
+    found: list[Version] = []
+    after: str | None = None
+    while True:
+        page = await mosaics.page(after=after)
+        found += page.items
+        after = page.next
+        if after is None:
+            return found

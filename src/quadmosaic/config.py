@@ -1,0 +1,42 @@
+"""Settings: what the environment may say, each documented in the README's table."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class BucketSettings(BaseModel):
+    """How to read a source bucket."""
+
+    region: str = "us-west-2"
+    mode: Literal["anonymous", "signed", "requester-pays"] = "anonymous"
+    endpoint: str | None = None
+
+
+class Settings(BaseSettings):
+    """Read from `QUADMOSAIC_*` by the entry points only."""
+
+    model_config = SettingsConfigDict(env_prefix="QUADMOSAIC_", extra="ignore")
+
+    store: Annotated[str, Field(description="store URL: a folder, file:///folder or memory://")] = "./quadmosaic-data"
+    buckets: Annotated[
+        dict[str, BucketSettings], Field(description='JSON: source bucket -> {"region", "mode", "endpoint"}')
+    ] = {"astrogeo-ard": BucketSettings()}
+    cache_mb: Annotated[int, Field(ge=1, description="memory for look-ups")] = 128
+    max_granules: Annotated[int, Field(ge=1, description="granules read for one image at the most")] = 64
+    max_reads: Annotated[int, Field(ge=1, description="granules read at once for one image")] = 8
+    tile_deadline_s: Annotated[float, Field(gt=0, description="seconds after which an image is drawn as it is")] = 20.0
+    head_ttl_s: Annotated[float, Field(ge=0, description="seconds a head may be remembered")] = 5.0
+    cors_origins: Annotated[
+        tuple[str, ...], NoDecode, Field(description="origins that may use the maps, comma-separated")
+    ] = ("*",)
+    viewer_assets: Annotated[
+        str | None, Field(description="folder with ol and proj4 (a node_modules), instead of the CDN")
+    ] = None
+    log_level: Annotated[str, Field(description="level of the log")] = "INFO"
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -1,0 +1,182 @@
+"""Where the pixels of a GeoBox lie in a raster, exactly: any two CRSs of a body, any way of writing longitudes."""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import pyproj
+from affine import Affine
+from pyproj.exceptions import CRSError
+
+from quadmosaic.domain import bodies
+from quadmosaic.domain.geobox import GeoBox
+
+type Floats = npt.NDArray[np.float64]
+
+_TIE = 1e-6
+"""Share of a pixel by which a position on an edge counts as beyond it, so that rounding decides nothing."""
+
+
+_SAMPLE = 8
+"""The way back is tried for every eighth pixel along x and y, and for all of them once one is lost."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Positions:
+    """Full-resolution `columns` and `rows` of GeoBox pixel centres, (height, width); meaningless where not `inside`.
+
+    `turns` counts the periods (360 degrees) that were added to reach the raster, `period` in units of its CRS.
+    `scale` is raster pixels per GeoBox pixel (along x, along y); `same_crs` says that the CRSs coincide.
+    """
+
+    columns: Floats
+    rows: Floats
+    inside: npt.NDArray[np.bool_]
+    turns: npt.NDArray[np.int8]
+    period: float | None
+    scale: tuple[float, float]
+    same_crs: bool
+
+
+def locate(geobox: GeoBox, *, crs: str, transform: Affine, width: int, height: int) -> Positions:
+    """Positions in a raster of this CRS, transform and size. Both CRSs must be of one body."""
+    gx, gy = _centres(geobox)
+    x, y = _to_raster_crs(geobox, crs, gx, gy)
+    pixels = ~transform
+    columns, rows = pixels.a * x + pixels.b * y + pixels.c, pixels.d * x + pixels.e * y + pixels.f
+    turns = np.zeros(x.shape, np.int8)
+    inside = _is_inside(columns, rows, width, height)
+    span = period(crs)
+    if span is not None:
+        for turn in (1, -1):
+            moved_columns, moved_rows = columns + turn * span * pixels.a, rows + turn * span * pixels.d
+            found = ~inside & _is_inside(moved_columns, moved_rows, width, height)
+            columns, rows = np.where(found, moved_columns, columns), np.where(found, moved_rows, rows)
+            turns[found] = turn
+            inside |= found
+    dx, dy = geobox.resolution
+    return Positions(
+        columns=columns,
+        rows=rows,
+        inside=inside,
+        turns=turns,
+        period=span,
+        scale=_scale(columns, rows, inside & (turns == turns[inside][0])) if inside.any() else (1.0, 1.0),
+        same_crs=_coincide(x, gx, span, abs(dx)) and _coincide(y, gy, None, abs(dy)),
+    )
+
+
+def nearest(positions: Floats, *, scale: float = 1.0, size: int) -> npt.NDArray[np.int64]:
+    """Indices of the pixels that positions fall into, in an image `scale` times as large as the full resolution."""
+    return np.clip(np.floor(positions * scale + _TIE), 0, size - 1).astype(np.int64)
+
+
+@lru_cache(maxsize=512)
+def crs_of(text: str) -> pyproj.CRS:
+    """A CRS from WKT or an authority code, parsed once."""
+    return pyproj.CRS.from_user_input(text)
+
+
+@lru_cache(maxsize=512)
+def body_of(crs: str) -> str | None:
+    """The body of a CRS, looked up once."""
+    return bodies.body_of(crs_of(crs))
+
+
+@lru_cache(maxsize=512)
+def geographic_of(crs: str) -> str:
+    """WKT of the geographic CRS under a CRS that lies on a body."""
+    geographic = crs_of(crs).geodetic_crs
+    if geographic is None:
+        raise CRSError("the CRS lies on no body")
+    return str(geographic.to_wkt())
+
+
+@lru_cache(maxsize=512)
+def transformer(source: str, target: str) -> pyproj.Transformer:
+    """From one CRS to another, x (or longitude) first; built once, because PROJ's look-ups cost more than a tile."""
+    return pyproj.Transformer.from_crs(crs_of(source), crs_of(target), always_xy=True)
+
+
+@lru_cache(maxsize=512)
+def period(crs: str) -> float | None:
+    """How far x moves in one turn around the body where x depends on longitude alone; None for other projections."""
+    if crs_of(crs).is_geographic:
+        return 2 * math.pi / crs_of(crs).axis_info[0].unit_conversion_factor
+    lon, lat = np.meshgrid(np.arange(-180.0, 180.0, 7.5), np.array([-30.0, 0.0, 45.0]))
+    x, _ = transformer(geographic_of(crs), crs).transform(lon, lat, errcheck=False)
+    if not np.isfinite(x).all():
+        return None
+    steps = np.diff(x, axis=1)
+    step = float(np.median(steps))
+    if not np.allclose(x, x[0], rtol=0, atol=abs(step) * 1e-9):
+        return None
+    wraps = ~np.isclose(steps[0], step, rtol=1e-9)
+    return step * 48 if wraps.sum() <= 1 else None
+
+
+def _centres(geobox: GeoBox) -> tuple[Floats, Floats]:
+    dx, dy = geobox.resolution
+    minx, _, _, maxy = geobox.bounds
+    x, y = np.meshgrid(
+        minx + (np.arange(geobox.width) + 0.5) * dx,
+        maxy - (np.arange(geobox.height) + 0.5) * dy,
+    )
+    return x, y
+
+
+def _to_raster_crs(geobox: GeoBox, crs: str, gx: Floats, gy: Floats) -> tuple[Floats, Floats]:
+    """Coordinates in the raster's CRS, NaN where there are none or where the way back leads elsewhere."""
+    if crs == geobox.crs:
+        return gx, gy
+    x, y = transformer(geobox.crs, crs).transform(gx, gy, errcheck=False)
+    lost = ~(np.isfinite(x) & np.isfinite(y))
+    if period(geobox.crs) is None or period(crs) is None:
+        sample = slice(None, None, _SAMPLE), slice(None, None, _SAMPLE)
+        known = ~lost
+        if not _leads_back(geobox, crs, gx[sample], gy[sample], x[sample], y[sample])[known[sample]].all():
+            lost |= ~_leads_back(geobox, crs, gx, gy, x, y)
+    return np.where(lost, np.nan, x), np.where(lost, np.nan, y)
+
+
+def _leads_back(geobox: GeoBox, crs: str, gx: Floats, gy: Floats, x: Floats, y: Floats) -> npt.NDArray[np.bool_]:
+    """Whether x, y in the raster's CRS are within a pixel of gx, gy when they are taken back.
+
+    Outside its domain a projection may answer with a point of another place, and only the way back tells.
+    """
+    bx, by = transformer(geobox.crs, crs).transform(x, y, direction="INVERSE", errcheck=False)
+    dx, dy = geobox.resolution
+    with np.errstate(invalid="ignore"):
+        off = np.abs(_unturned(bx - gx, period(geobox.crs)))
+        return (off <= abs(dx)) & (np.abs(by - gy) <= abs(dy))
+
+
+def _unturned(difference: Floats, span: float | None) -> Floats:
+    return difference if span is None else difference - span * np.round(difference / span)
+
+
+def _coincide(values: Floats, wanted: Floats, span: float | None, pixel: float) -> bool:
+    with np.errstate(invalid="ignore"):
+        return bool((np.abs(_unturned(values - wanted, span)) <= 1e-3 * pixel).all())
+
+
+def _is_inside(columns: Floats, rows: Floats, width: int, height: int) -> npt.NDArray[np.bool_]:
+    return (columns >= -_TIE) & (columns < width - _TIE) & (rows >= -_TIE) & (rows < height - _TIE)
+
+
+def _scale(columns: Floats, rows: Floats, known: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Median length, in raster pixels, of one step along x and along y between neighbouring known positions."""
+    lengths = []
+    for axis in (1, 0):
+        pair = np.logical_and(*_neighbours(known, axis))
+        with np.errstate(invalid="ignore"):
+            steps = np.hypot(np.diff(columns, axis=axis), np.diff(rows, axis=axis))[pair]
+        lengths.append(float(np.median(steps)) if steps.size else None)
+    along_x, along_y = lengths
+    return along_x or along_y or 1.0, along_y or along_x or 1.0
+
+
+def _neighbours(known: npt.NDArray[np.bool_], axis: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    return (known[:, :-1], known[:, 1:]) if axis == 1 else (known[:-1], known[1:])

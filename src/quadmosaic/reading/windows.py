@@ -1,0 +1,98 @@
+"""Windows of a raster, read as numbers and as what is valid in each band."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+MAX_PIXELS = 1 << 24
+"""Larger windows are read thinned out: only rasters without overviews come to this."""
+
+type Bands = npt.NDArray[np.generic]
+type Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Pixels:
+    """A window: `bands` and `valid` are (band, height, width).
+
+    Its pixel (row, column) is the one at (top + row, left + column) * step of the image.
+    """
+
+    bands: Bands
+    valid: Flags
+    left: int
+    top: int
+    step: int = 1
+
+
+def common_dtype(dataset: DatasetReader, indexes: tuple[int, ...]) -> np.dtype[np.generic]:
+    """The dtype that holds the values of all these bands."""
+    return np.result_type(*(np.dtype(dataset.dtypes[index - 1]) for index in indexes))
+
+
+def read_window(
+    dataset: DatasetReader,
+    indexes: tuple[int, ...],
+    window: tuple[int, int, int, int],
+    *,
+    nodata: float | None,
+) -> Pixels:
+    """Read `window` (left, top, right, bottom; it must touch the image); `nodata` overrides the file's own values.
+
+    A pixel is valid where all that the file says allows it: nodata, mask, alpha; NaN never is.
+    """
+    left, top, right, bottom = window
+    step = max(1, int(np.ceil(np.sqrt((right - left) * (bottom - top) / MAX_PIXELS))))
+    left, top = left - left % step, top - top % step
+    right, bottom = min(-(-right // step) * step, dataset.width), min(-(-bottom // step) * step, dataset.height)
+    where = Window(left, top, right - left, bottom - top)
+    shape = (-(-(bottom - top) // step), -(-(right - left) // step))
+    dtype = common_dtype(dataset, indexes)
+    bands = dataset.read(list(indexes), window=where, out_shape=(len(indexes), *shape), out_dtype=dtype)
+    stated = _stated_validity(dataset, where, shape)
+    valid = np.empty(bands.shape, np.bool_)
+    for position, index in enumerate(indexes):
+        own = dataset.nodatavals[index - 1] if nodata is None else nodata
+        valid[position] = _is_number(bands[position]) & stated & ~equals_nodata(bands[position], own)
+    return Pixels(bands=bands, valid=valid, left=left // step, top=top // step, step=step)
+
+
+def equals_nodata(values: Bands, nodata: float | None) -> Flags:
+    """Where values are the nodata value, compared in the values' own dtype."""
+    if nodata is None or np.isnan(nodata):
+        return np.zeros(values.shape, np.bool_)
+    fitting = fit(nodata, values.dtype)
+    return np.zeros(values.shape, np.bool_) if fitting is None else values == fitting
+
+
+def fit(value: float, dtype: np.dtype[np.generic]) -> np.generic | None:
+    """A number as the dtype has it (the nearest float; the largest where it is beyond), None if an integer lacks it."""
+    if isinstance(dtype, np.dtypes.Float32DType | np.dtypes.Float64DType | np.dtypes.Float16DType):
+        limits = np.finfo(dtype)
+        rounded = dtype.type(value) if np.isinf(value) else np.clip(value, float(limits.min), float(limits.max))
+        return dtype.type(rounded)
+    if not np.isfinite(value) or value != int(value):
+        return None
+    try:
+        return dtype.type(int(value))
+    except OverflowError:
+        return None
+
+
+def _stated_validity(dataset: DatasetReader, where: Window, shape: tuple[int, int]) -> Flags:
+    """What the dataset's mask and alpha band say; True everywhere if it has neither."""
+    valid = np.ones(shape, np.bool_)
+    if ColorInterp.alpha in dataset.colorinterp:
+        alpha = dataset.colorinterp.index(ColorInterp.alpha) + 1
+        valid &= dataset.read(alpha, window=where, out_shape=shape) > 0
+    elif MaskFlags.per_dataset in dataset.mask_flag_enums[0]:
+        valid &= dataset.read_masks(1, window=where, out_shape=shape) > 0
+    return valid
+
+
+def _is_number(values: Bands) -> Flags:
+    return ~np.isnan(values) if np.issubdtype(values.dtype, np.floating) else np.ones(values.shape, np.bool_)

@@ -1,0 +1,113 @@
+"""Encoding images as PNG, JPEG, WebP, GeoTIFF and NPY."""
+
+import warnings
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+from rasterio.crs import CRS
+from rasterio.dtypes import dtype_ranges
+from rasterio.errors import NotGeoreferencedWarning
+from rasterio.io import MemoryFile
+from rasterio.transform import from_bounds
+from rio_tiler.utils import render
+
+from quadmosaic.domain.errors import Invalid
+from quadmosaic.domain.geobox import GeoBox
+from quadmosaic.rendering.merge import Image
+
+
+class ImageFormat(StrEnum):
+    """Formats by their file name extension."""
+
+    PNG = "png"
+    JPEG = "jpg"
+    WEBP = "webp"
+    TIFF = "tif"
+    NPY = "npy"
+
+    @property
+    def media_type(self) -> str:
+        return _MEDIA_TYPES[self]
+
+    @property
+    def is_view(self) -> bool:
+        """Whether it is made for the eye: 8 bits, one or three bands."""
+        return self in (ImageFormat.PNG, ImageFormat.JPEG, ImageFormat.WEBP)
+
+
+_MEDIA_TYPES = {
+    ImageFormat.PNG: "image/png",
+    ImageFormat.JPEG: "image/jpeg",
+    ImageFormat.WEBP: "image/webp",
+    ImageFormat.TIFF: "image/tiff; application=geotiff",
+    ImageFormat.NPY: "application/x-binary",
+}
+_ALIASES = {"jpeg": ImageFormat.JPEG, "tiff": ImageFormat.TIFF}
+
+
+def parse_format(text: str) -> ImageFormat:
+    """Raises Invalid (field "format")."""
+    if text in _ALIASES:
+        return _ALIASES[text]
+    try:
+        return ImageFormat(text)
+    except ValueError:
+        names = ", ".join([*ImageFormat, *_ALIASES])
+        raise Invalid(f"{text!r} is none of {names}", field="format") from None
+
+
+def encode(image: Image, image_format: ImageFormat, *, geobox: GeoBox, with_mask: bool) -> bytes:
+    """The file. Views must be uint8 with one or three bands; `with_mask` adds alpha, a mask or a last array."""
+    if image_format is ImageFormat.TIFF:
+        return _geotiff(image, geobox=geobox, with_mask=with_mask)
+    if image_format is ImageFormat.NPY:
+        return _rendered(image, "NPY", with_mask=with_mask)
+    driver = {ImageFormat.PNG: "PNG", ImageFormat.JPEG: "JPEG", ImageFormat.WEBP: "WEBP"}[image_format]
+    return _rendered(image, driver, with_mask=with_mask)
+
+
+def _rendered(image: Image, driver: str, *, with_mask: bool) -> bytes:
+    mask = np.where(image.mask, 255, 0).astype(np.uint8) if with_mask else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        encoded: bytes = render(image.bands, mask, img_format=driver)
+    return encoded
+
+
+def tiff_nodata(dtype: np.dtype[np.generic], nodata: float | None) -> float | None:
+    """The nodata value that a GeoTIFF of this type can declare, NaN for floats without one of their own."""
+    if np.issubdtype(dtype, np.floating):
+        return float("nan") if nodata is None else nodata
+    if nodata is None or not float(nodata).is_integer():
+        return None
+    low, high = dtype_ranges[dtype.name]
+    return nodata if low <= nodata <= high else None
+
+
+def _geotiff(image: Image, *, geobox: GeoBox, with_mask: bool) -> bytes:
+    dtype = np.dtype(np.uint8) if image.bands.dtype == np.bool_ else image.bands.dtype
+    nodata = tiff_nodata(dtype, image.nodata)
+    profile = {
+        "driver": "GTiff",
+        "dtype": dtype.name,
+        "count": len(image.bands),
+        "height": geobox.height,
+        "width": geobox.width,
+        "crs": CRS.from_user_input(geobox.crs),
+        "transform": from_bounds(*geobox.bounds, geobox.width, geobox.height),
+        "nodata": nodata,
+        "compress": "deflate",
+    }
+    with MemoryFile() as memory:
+        with memory.open(**profile) as dataset:
+            dataset.write(_filled(image, dtype, nodata))
+            if with_mask or nodata is None:
+                dataset.write_mask(image.mask)
+        encoded: bytes = memory.read()
+    return encoded
+
+
+def _filled(image: Image, dtype: np.dtype[np.generic], nodata: float | None) -> npt.NDArray[np.generic]:
+    fill = np.array(0 if nodata is None else nodata).astype(dtype)
+    return np.where(image.mask, image.bands, fill).astype(dtype)

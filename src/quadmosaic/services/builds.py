@@ -1,0 +1,255 @@
+"""Builds: from a recipe to an index and its manifest, written as a version and published."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version as package_version
+
+import numpy as np
+import pyproj
+import shapely
+
+from quadmosaic.domain import advisor, bodies, covering, grids, ordering
+from quadmosaic.domain.errors import Conflict, Invalid, NotFound
+from quadmosaic.domain.granules import Granule, Harvest, Header, JsonObject, Refusal
+from quadmosaic.domain.grids import Grid
+from quadmosaic.domain.mosaic import (
+    AssetProfile,
+    Defaults,
+    Index,
+    Manifest,
+    MosaicRef,
+    Quadkey,
+    Recipe,
+    Report,
+    Version,
+)
+from quadmosaic.domain.mosaicjson import MosaicJson
+from quadmosaic.domain.mosaicjson_index import to_index
+from quadmosaic.ports import Catalog, GranuleReader, MosaicStore
+from quadmosaic.services.profiles import asset_profiles
+
+TARGETS = "ssys:targets"
+"""The STAC property that names the body, which catalogs fill in where they find it elsewhere."""
+
+type Progress = Callable[[str, int, int | None], None]
+"""Called with the step, how many are done and how many there are, where known."""
+
+
+def silent(step: str, done: int, total: int | None) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draft:
+    """A complete mosaic that no store has seen."""
+
+    manifest: Manifest
+    index: Index
+
+
+@dataclass(kw_only=True)
+class _Crawl:
+    """What a source gave: granules in its order, refusals, counts, headers on the way."""
+
+    granules: list[Granule] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    normalised: Counter[str] = field(default_factory=Counter)
+    headers: dict[str, Mapping[str, Header]] = field(default_factory=dict)
+
+    def add(self, answer: Harvest | Refusal) -> None:
+        if isinstance(answer, Refusal):
+            self.refused.append(answer)
+            return
+        self.granules.append(answer.granule)
+        self.normalised.update(answer.normalised)
+        if answer.headers:
+            self.headers[answer.granule.id] = answer.headers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Builder:
+    """Builds recipes; `scan` of a recipe decides whether the files themselves are opened."""
+
+    catalog: Catalog
+    reader: GranuleReader
+
+    async def draft(self, recipe: Recipe, defaults: Defaults, *, progress: Progress = silent) -> Draft:
+        """Crawl, order, cover and profile. Raises Invalid where the recipe gives no mosaic."""
+        started = time.perf_counter()
+        crawl = await self._crawl(recipe, progress)
+        granules = [crawl.granules[at] for at in ordering.ordered(crawl.granules, recipe.order, crawl.headers)]
+        footprints = [granule.footprint for granule in granules]
+        grid = _grid(recipe, await self._body(recipe, granules, crawl), footprints)
+        advice, zoom = _quadkey_zoom(recipe, footprints, grid)
+        cells = covering.cover(footprints, grid, zoom)
+        if not cells:
+            raise Invalid(f"no granule lies on {grid.id}", field="tms")
+        index = Index(grid_id=grid.id, zoom=zoom, granules=tuple(granules), cells=cells, headers=crawl.headers)
+        profiles = await asset_profiles(
+            self.reader, index, body=grid.body, keys=_asset_keys(recipe, granules), read=recipe.scan
+        )
+        report = _report(crawl, cells, advice, seconds=time.perf_counter() - started)
+        return Draft(manifest=_manifest(recipe, defaults, index, grid, profiles, report), index=index)
+
+    async def imported(self, document: MosaicJson, defaults: Defaults, *, scan: bool = True) -> Draft:
+        """A MosaicJSON document as it is: its cells, its order, its unknown keys."""
+        started = time.perf_counter()
+        key = defaults.asset or "data"
+        index, manifest = to_index(document, asset_key=key)
+        profiles = await asset_profiles(self.reader, index, body=manifest.body, keys=(key,), read=scan)
+        report = _report(
+            _Crawl(granules=list(index.granules)), index.cells, None, seconds=time.perf_counter() - started
+        )
+        named = replace(
+            defaults,
+            title=defaults.title or document.name,
+            description=defaults.description or document.description,
+            attribution=defaults.attribution or document.attribution,
+        )
+        stamped = replace(
+            manifest, assets=profiles, defaults=named, report=report, software=_software(), created=_now()
+        )
+        return Draft(manifest=stamped, index=index)
+
+    async def _crawl(self, recipe: Recipe, progress: Progress) -> _Crawl:
+        crawl = _Crawl()
+        body = None if recipe.tms is None else _named_grid(recipe.tms).body
+        async with aclosing(self.catalog.harvest(recipe.source, assets=recipe.assets, body=body)) as harvest:
+            async for answer in harvest:
+                crawl.add(answer)
+                progress("granules", len(crawl.granules), None)
+        if not crawl.granules:
+            reasons = "; ".join(f"{refusal.granule_id}: {refusal.reason}" for refusal in crawl.refused[:3])
+            raise Invalid(f"the source gives no usable granule. {reasons}".strip(), field="source")
+        return crawl
+
+    async def _body(self, recipe: Recipe, granules: Sequence[Granule], crawl: _Crawl) -> str:
+        """The body that the grid, the source or a header names; the crawl refused granules of another one."""
+        if recipe.tms is not None:
+            return _named_grid(recipe.tms).body
+        targets = granules[0].properties.get(TARGETS)
+        if isinstance(targets, list) and targets:
+            return str(targets[0])
+        known = crawl.headers.get(granules[0].id) or {}
+        href = next(iter(granules[0].hrefs.values()))
+        header = next(iter(known.values()), None) or (await self.reader.scan(href) if recipe.scan else None)
+        body = None if header is None else bodies.body_of(pyproj.CRS(header.crs))
+        if body is None:
+            raise Invalid("the source does not say on which body it lies; name a tile matrix set", field="tms")
+        return body
+
+
+async def publish(store: MosaicStore, name: str, draft: Draft) -> Version:
+    """Write a draft as a version and make it the head; what already is the head is not written again."""
+    try:
+        head: int | None = await store.head(name)
+    except NotFound:
+        head = None
+    version = await store.write(name, draft.manifest, draft.index)
+    if head is not None:
+        current = await store.version(MosaicRef(name, head))
+        if current.digest == version.digest:
+            return current
+    await store.publish(MosaicRef(name, version.number), expected=head)
+    return version
+
+
+async def require_free(store: MosaicStore, name: str) -> None:
+    """Raise Conflict when a mosaic of this name exists."""
+    try:
+        await store.head(name)
+    except NotFound:
+        return
+    raise Conflict(f"there already is a mosaic {name!r}")
+
+
+def _named_grid(tms: str | JsonObject) -> Grid:
+    if isinstance(tms, str):
+        try:
+            return grids.load(tms)
+        except NotFound as error:
+            raise Invalid(error.message, field="tms") from error
+    return grids.parse(tms)
+
+
+def _grid(recipe: Recipe, body: str, footprints: Sequence[shapely.Geometry]) -> Grid:
+    if recipe.tms is None:
+        return grids.load(grids.default_index_grid(body, tuple(shapely.total_bounds(np.array(footprints)).tolist())))
+    grid = _named_grid(recipe.tms)
+    if grid.body != body:
+        raise Invalid(f"{grid.id} is a grid of {grid.body}, the granules lie on {body}", field="tms")
+    return grid
+
+
+def _quadkey_zoom(recipe: Recipe, footprints: Sequence[shapely.Geometry], grid: Grid) -> tuple[str | None, int]:
+    if recipe.quadkey_zoom == "auto":
+        advice = advisor.advise(footprints, grid)
+        return advice.reason, advice.zoom
+    if not 0 <= recipe.quadkey_zoom <= grid.maxzoom:
+        raise Invalid(f"{recipe.quadkey_zoom} is not a zoom of {grid.id} (0 to {grid.maxzoom})", field="quadkey_zoom")
+    return None, recipe.quadkey_zoom
+
+
+def _asset_keys(recipe: Recipe, granules: Sequence[Granule]) -> tuple[str, ...]:
+    return recipe.assets or tuple(granules[0].hrefs)
+
+
+def _report(crawl: _Crawl, cells: Mapping[Quadkey, tuple[int, ...]], advice: str | None, *, seconds: float) -> Report:
+    counts = np.array([len(members) for members in cells.values()])
+    median, p95, most = (int(np.ceil(q)) for q in (np.median(counts), np.percentile(counts, 95), counts.max()))
+    used = len({member for members in cells.values() for member in members})
+    return Report(
+        found=len(crawl.granules) + len(crawl.refused),
+        used=used,
+        refused=tuple(crawl.refused),
+        normalised=dict(crawl.normalised),
+        cells=len(cells),
+        granules_per_cell=(median, p95, most),
+        advice=advice,
+        seconds=round(seconds, 3),
+    )
+
+
+def _manifest(
+    recipe: Recipe, defaults: Defaults, index: Index, grid: Grid, profiles: tuple[AssetProfile, ...], report: Report
+) -> Manifest:
+    minx, miny, maxx, maxy = shapely.total_bounds(np.array([granule.footprint for granule in index.granules])).tolist()
+    minzoom = max(0, index.zoom - 3) if recipe.minzoom is None else recipe.minzoom
+    maxzoom = _maxzoom(grid, profiles, index) if recipe.maxzoom is None else recipe.maxzoom
+    if not 0 <= minzoom <= maxzoom <= grid.maxzoom:
+        raise Invalid(f"zooms {minzoom} to {maxzoom} are not in order within 0 to {grid.maxzoom}", field="minzoom")
+    return Manifest(
+        body=grid.body,
+        grid_id=grid.id,
+        tms=recipe.tms if isinstance(recipe.tms, dict) else None,
+        quadkey_zoom=index.zoom,
+        minzoom=minzoom,
+        maxzoom=maxzoom,
+        bounds=(minx, miny, maxx, maxy),
+        center=((minx + maxx) / 2, (miny + maxy) / 2, max(minzoom, min(index.zoom, maxzoom))),
+        assets=profiles,
+        defaults=defaults,
+        recipe=recipe,
+        report=report,
+        software=_software(),
+        created=_now(),
+    )
+
+
+def _maxzoom(grid: Grid, profiles: Sequence[AssetProfile], index: Index) -> int:
+    """The zoom of the finest pixels, from the files or else from the items' `gsd`."""
+    finest = [profile.resolution for profile in profiles if profile.resolution]
+    finest += [gsd for granule in index.granules if isinstance(gsd := granule.properties.get("gsd"), int | float)]
+    return max(grid.zoom_for(min(finest)) if finest else 0, index.zoom)
+
+
+def _software() -> str:
+    return f"quadmosaic {package_version('quadmosaic')}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,217 @@
+"""Drawing an image: granules read together, merged, styled and encoded, with what failed named."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+import numpy as np
+import shapely
+
+from quadmosaic.domain.errors import Invalid, Unavailable
+from quadmosaic.domain.geobox import GeoBox
+from quadmosaic.domain.granules import Granule
+from quadmosaic.domain.mosaic import AssetProfile, Version
+from quadmosaic.ports import GranuleReader, Layer, ReadFailure, ReadOptions
+from quadmosaic.rendering.encode import ImageFormat, encode, tiff_nodata
+from quadmosaic.rendering.merge import Image, Merge, expression_bands
+from quadmosaic.rendering.style import Style, colored, view
+from quadmosaic.services.lookup import Found
+from quadmosaic.services.stretch import Stretches
+
+RENDERER_REVISION = 1
+"""Part of every ETag: raise it when the same request would give other bytes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageRequest:
+    """What to read and how to draw it; `return_mask` None lets the format decide; `asset` None is the default one."""
+
+    asset: str | None = None
+    bidx: tuple[int, ...] | None = None
+    expression: str | None = None
+    nodata: float | None = None
+    unscale: bool = False
+    resampling: str = "nearest"
+    reproject: str = "nearest"
+    pixel_selection: str = "first"
+    style: Style = field(default_factory=Style)
+    return_mask: bool | None = None
+    strict: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rendered:
+    """An encoded image, or None where there are no data; `partial` when something that belongs in it is missing."""
+
+    body: bytes | None
+    image_format: ImageFormat
+    used: tuple[str, ...]
+    failed: tuple[ReadFailure, ...]
+    partial: bool
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Merged:
+    image: Image | None
+    used: tuple[str, ...]
+    failed: tuple[ReadFailure, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """Draws any GeoBox of a version. After `deadline_s` seconds it draws with what has arrived."""
+
+    reader: GranuleReader
+    stretches: Stretches
+    deadline_s: float
+
+    async def draw(
+        self,
+        version: Version,
+        found: Found,
+        geobox: GeoBox,
+        request: ImageRequest,
+        image_format: ImageFormat | None,
+        *,
+        buffer: float = 0,
+        fill_empty: bool = False,
+    ) -> Rendered:
+        """Draw `geobox`, with `buffer` more pixels on each side.
+
+        A format of None is JPEG where every pixel is valid, else PNG. Without data the body is None, or an empty
+        image when `fill_empty`. Raises Unavailable with `strict` when a granule failed.
+        """
+        profile = asset_profile(version, request.asset)
+        grown = geobox.buffered(buffer)
+        started = time.perf_counter()
+        merged = await self._merge(found.granules, grown, request, profile)
+        read = time.perf_counter()
+        if request.strict and (merged.failed or found.cut):
+            raise Unavailable(_complaint(merged.failed))
+        body, chosen = None, image_format or ImageFormat.PNG
+        image = merged.image if merged.image is not None and merged.image.mask.any() else None
+        if image is None and fill_empty:
+            image = blank(profile, request, width=grown.width, height=grown.height)
+        if image is not None:
+            stretch = await self._stretch(version, request, profile, chosen)
+            body, chosen = await asyncio.to_thread(_encoded, image, grown, request, image_format, stretch)
+        return Rendered(
+            body=body,
+            image_format=chosen,
+            used=merged.used,
+            failed=merged.failed,
+            partial=found.cut or bool(merged.failed),
+            seconds={"read": read - started, "encode": time.perf_counter() - read},
+        )
+
+    async def _merge(
+        self, granules: Sequence[Granule], geobox: GeoBox, request: ImageRequest, profile: AssetProfile
+    ) -> _Merged:
+        merge = Merge(pixel_selection=request.pixel_selection, expression=request.expression)
+        used: list[str] = []
+        failed: list[ReadFailure] = []
+        options = read_options(request, profile, timeout_s=self.deadline_s)
+        async with aclosing(self.reader.read(granules, geobox, options)) as answers:
+            async for answer in answers:
+                if isinstance(answer, ReadFailure):
+                    failed.append(answer)
+                elif not merge.accepts(answer):
+                    failed.append(ReadFailure(answer.granule, f"has {len(answer.bands)} bands, unlike the others"))
+                else:
+                    await asyncio.to_thread(merge.add, answer)
+                    used += [answer.granule.id] if answer.mask.any() else []
+                if merge.done:
+                    break
+        return _Merged(image=merge.result(), used=tuple(used), failed=tuple(failed))
+
+    async def _stretch(
+        self, version: Version, request: ImageRequest, profile: AssetProfile, image_format: ImageFormat
+    ) -> tuple[tuple[float, float], ...]:
+        """Ranges for 8-bit views, only where they will be used."""
+        if request.style.rescale or not image_format.is_view:
+            return ()
+        return await self.stretches.ranges(
+            version, profile, bidx=request.bidx, expression=request.expression, unscale=request.unscale
+        )
+
+
+def asset_profile(version: Version, asset: str | None) -> AssetProfile:
+    """The asset asked for, or the default one. Raises Invalid (field "assets")."""
+    key = asset or version.manifest.default_asset
+    profile = version.manifest.asset(key)
+    if profile is None:
+        known = ", ".join(profile.key for profile in version.manifest.assets)
+        raise Invalid(f"{version.name} has no asset {key!r}, it has {known}", field="assets")
+    return profile
+
+
+def read_options(request: ImageRequest, profile: AssetProfile, *, timeout_s: float | None) -> ReadOptions:
+    """What the reader must know of a request; an expression says itself which bands it needs."""
+    bidx = expression_bands(request.expression) if request.expression else request.bidx
+    return ReadOptions(
+        asset=profile.key,
+        bidx=bidx,
+        nodata=request.nodata,
+        unscale=request.unscale,
+        resampling=request.resampling,
+        reproject=request.reproject,
+        timeout_s=timeout_s,
+    )
+
+
+def _encoded(
+    image: Image,
+    geobox: GeoBox,
+    request: ImageRequest,
+    image_format: ImageFormat | None,
+    stretch: Sequence[tuple[float, float]],
+) -> tuple[bytes, ImageFormat]:
+    if image_format is not None and not image_format.is_view:
+        values = colored(image, request.style)
+        carries = image_format is ImageFormat.TIFF and tiff_nodata(values.bands.dtype, values.nodata) is not None
+        with_mask = not carries if request.return_mask is None else request.return_mask
+        return encode(values, image_format, geobox=geobox, with_mask=with_mask), image_format
+    picture = view(image, request.style, stretch=stretch)
+    if image_format is None:
+        image_format = ImageFormat.JPEG if picture.mask.all() else ImageFormat.PNG
+    with_mask = image_format is not ImageFormat.JPEG and request.return_mask is not False
+    return encode(picture, image_format, geobox=geobox, with_mask=with_mask), image_format
+
+
+def blank(profile: AssetProfile, request: ImageRequest, *, width: int, height: int) -> Image:
+    """An image without data, with the bands and the type that the request gives where there are data.
+
+    Raises Invalid (field "bidx" or "expression") for bands that the asset lacks.
+    """
+    indexes = _band_indexes(profile, request)
+    layer = Layer(
+        granule=Granule(id="", hrefs={}, footprint=shapely.Point()),
+        bands=np.zeros((len(indexes), height, width), dtype="float32" if request.unscale else profile.dtype or "uint8"),
+        mask=np.zeros((height, width), dtype=np.bool_),
+        band_names=tuple(f"b{index}" for index in indexes),
+        nodata=profile.nodata if request.nodata is None else request.nodata,
+        palette=profile.palette,
+    )
+    merge = Merge(pixel_selection=request.pixel_selection, expression=request.expression)
+    merge.add(layer)
+    image = merge.result()
+    assert image is not None
+    return image
+
+
+def _band_indexes(profile: AssetProfile, request: ImageRequest) -> tuple[int, ...]:
+    wanted = expression_bands(request.expression) if request.expression else request.bidx
+    indexes = wanted or tuple(range(1, (profile.count or 1) + 1))
+    missing = next((index for index in indexes if profile.count is not None and index > profile.count), None)
+    if missing is not None:
+        raise Invalid(f"there is no band {missing} (1 to {profile.count})", field="bidx")
+    return indexes
+
+
+def _complaint(failed: Sequence[ReadFailure]) -> str:
+    if not failed:
+        return "more granules touch this image than may be read; ask for a smaller area"
+    return "could not read " + "; ".join(f"{failure.granule.id} ({failure.reason})" for failure in failed[:8])

@@ -1,0 +1,39 @@
+"""Mosaics as clients see them: finding, listing and describing versions."""
+
+from dataclasses import dataclass
+
+from quadmosaic.domain.errors import NotFound
+from quadmosaic.domain.granules import Granule
+from quadmosaic.domain.mosaic import MosaicRef, Version
+from quadmosaic.domain.names import parse_ref
+from quadmosaic.ports import MosaicStore, Page
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mosaics:
+    """Read-only use cases of the store."""
+
+    store: MosaicStore
+
+    async def version(self, mosaic: str) -> Version:
+        """The version that `name` (its head) or `name@number` stands for. Raises Invalid or NotFound."""
+        return await self.store.version(parse_ref(mosaic))
+
+    async def page(self, *, after: str | None = None, limit: int = 100) -> Page[Version]:
+        """Heads of all mosaics, by name; one deleted meanwhile is left out."""
+        names = await self.store.mosaics(after=after, limit=limit)
+        heads = []
+        for name in names.items:
+            try:
+                heads.append(await self.store.version(MosaicRef(name)))
+            except NotFound:
+                continue
+        return Page(items=tuple(heads), next=names.next)
+
+    async def versions(self, name: str, *, after: str | None = None, limit: int = 100) -> Page[Version]:
+        """History of a mosaic, newest first."""
+        return await self.store.versions(name, after=after, limit=limit)
+
+    async def granules(self, version: Version, *, after: str | None = None, limit: int = 100) -> Page[Granule]:
+        """All granules of a version."""
+        return await self.store.granules(version, after=after, limit=limit)

@@ -1,0 +1,100 @@
+"""Values at a point: one per granule, in the mosaic's order."""
+
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import numpy as np
+import pyproj
+from pyproj.exceptions import CRSError, ProjError
+
+from quadmosaic.domain import bodies
+from quadmosaic.domain.errors import Invalid
+from quadmosaic.domain.geobox import GeoBox
+from quadmosaic.domain.mosaic import Version
+from quadmosaic.ports import GranuleReader, Layer, MosaicStore, ReadFailure
+from quadmosaic.rendering.merge import Merge
+from quadmosaic.services.images import ImageRequest, asset_profile, read_options
+from quadmosaic.services.lookup import Found, touching_point
+
+POINT_SIZE = 2e-7
+"""Degrees: far below a pixel, so that exactly the pixel under the point is read."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PointValue:
+    """`values` per band, None where the granule has no data there; `reason` when it could not be read."""
+
+    granule_id: str
+    bands: tuple[str, ...]
+    values: tuple[float | None, ...] | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Points:
+    """Reads the pixels under a point."""
+
+    store: MosaicStore
+    reader: GranuleReader
+    max_granules: int
+    deadline_s: float
+
+    async def found(self, version: Version, lon: float, lat: float) -> Found:
+        """Granules under a point given in degrees of the body."""
+        return await touching_point(self.store, version, lon, lat, limit=self.max_granules)
+
+    async def values(self, version: Version, lon: float, lat: float, request: ImageRequest) -> tuple[PointValue, ...]:
+        """One value per granule whose footprint holds the point."""
+        found = await self.found(version, lon, lat)
+        half = POINT_SIZE / 2
+        bounds = (lon - half, lat - half, lon + half, lat + half)
+        geobox = GeoBox(bodies.geographic_id(version.manifest.body), bounds, 1, 1)
+        options = read_options(request, asset_profile(version, request.asset), timeout_s=self.deadline_s)
+        async with aclosing(self.reader.read(found.granules, geobox, options)) as answers:
+            return tuple([_value(answer, request.expression) async for answer in answers])
+
+
+def _value(answer: Layer | ReadFailure, expression: str | None) -> PointValue:
+    if isinstance(answer, ReadFailure):
+        return PointValue(granule_id=answer.granule.id, bands=(), values=None, reason=answer.reason)
+    merge = Merge(pixel_selection="first", expression=expression)
+    merge.add(answer)
+    image = merge.result()
+    names = tuple(expression.split(";")) if expression else answer.band_names
+    if image is None or not image.mask.all():
+        return PointValue(granule_id=answer.granule.id, bands=names, values=None)
+    values = tuple(_json_number(value) for value in image.bands[:, 0, 0].tolist())
+    return PointValue(granule_id=answer.granule.id, bands=names, values=values)
+
+
+def _json_number(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def to_degrees(body: str, x: float, y: float, coord_crs: str | None, *, field: str) -> tuple[float, float]:
+    """Coordinates in `coord_crs` (None: the body's geographic CRS, lon first) as lon/lat degrees of the body.
+
+    Raises Invalid naming `field`, or `coord_crs` for a CRS that is unknown or of another body.
+    """
+    lon, lat = x, y
+    if coord_crs is not None:
+        crs = known_crs(coord_crs, body, field="coord_crs")
+        try:
+            to_body = pyproj.Transformer.from_crs(crs, bodies.geographic_crs(body), always_xy=True)
+            lon, lat = to_body.transform(x, y)
+        except ProjError as error:
+            raise Invalid(f"{coord_crs} cannot be related to {body}", field="coord_crs") from error
+    if not (np.isfinite([lon, lat]).all() and -90 <= lat <= 90 and -360 <= lon <= 360):
+        raise Invalid(f"{x},{y} is no place on {body}", field=field)
+    return ((lon + 180) % 360 - 180 if abs(lon) > 180 else lon), lat
+
+
+def known_crs(text: str, body: str, *, field: str) -> pyproj.CRS:
+    """A CRS of the body from `IAU_2015:49910`, an OGC urn or an http form. Raises Invalid naming `field`."""
+    try:
+        crs = pyproj.CRS.from_user_input(text)
+    except CRSError:
+        raise Invalid(f"{text!r} is not a known CRS", field=field) from None
+    if bodies.body_of(crs) != body:
+        raise Invalid(f"{text!r} is not a CRS of {body}", field=field)
+    return crs

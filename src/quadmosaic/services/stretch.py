@@ -1,0 +1,110 @@
+"""Stretch: the value ranges of 8-bit views, from a sample of the data, once per asset."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from quadmosaic.domain import bodies
+from quadmosaic.domain.geobox import GeoBox
+from quadmosaic.domain.granules import Granule
+from quadmosaic.domain.mosaic import AssetProfile, Version
+from quadmosaic.ports import GranuleReader, Layer, MosaicStore, ReadOptions
+from quadmosaic.rendering.merge import Merge, expression_bands
+
+SAMPLE_GRANULES = 16
+SAMPLE_SIZE = 128
+PERCENTILES = (2.0, 98.0)
+SAMPLE_DEADLINE_S = 20.0
+
+type Ranges = tuple[tuple[float, float], ...]
+
+
+async def sample_ranges(
+    reader: GranuleReader,
+    granules: Sequence[Granule],
+    *,
+    body: str,
+    options: ReadOptions,
+    expression: str | None = None,
+) -> Ranges:
+    """(low, high) per band: the 2nd and 98th percentile of decimated reads of evenly spaced granules.
+
+    Empty when nothing could be read.
+    """
+    step = max(1, len(granules) // SAMPLE_GRANULES)
+    chosen = granules[::step][:SAMPLE_GRANULES]
+    samples = await asyncio.gather(*(_sample(reader, granule, body, options, expression) for granule in chosen))
+    pools = [sample for sample in samples if sample is not None and sample.size]
+    count = min((len(pool) for pool in pools), default=0)
+    values = [np.concatenate([pool[band] for pool in pools]) for band in range(count)]
+    return tuple(_range(band) for band in values)
+
+
+async def _sample(
+    reader: GranuleReader, granule: Granule, body: str, options: ReadOptions, expression: str | None
+) -> npt.NDArray[np.float64] | None:
+    """Valid values (band, n) of one granule over its own bounds."""
+    geobox = GeoBox(bodies.geographic_id(body), granule.footprint.bounds, SAMPLE_SIZE, SAMPLE_SIZE)
+    async with aclosing(reader.read([granule], geobox, options)) as answers:
+        async for answer in answers:
+            if isinstance(answer, Layer) and answer.mask.any():
+                merge = Merge(pixel_selection="first", expression=expression)
+                merge.add(answer)
+                image = merge.result()
+                return None if image is None else _finite(image.bands[:, image.mask])
+    return None
+
+
+def _finite(values: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
+    numbers = values.astype(np.float64)
+    return numbers[:, np.isfinite(numbers).all(axis=0)]
+
+
+def _range(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+    low, high = (float(edge) for edge in np.percentile(values, PERCENTILES))
+    return (low, high) if high > low else (low - 0.5, low + 0.5)
+
+
+@dataclass(kw_only=True)
+class Stretches:
+    """Ranges by version, asset and bands: those frozen into the version, else sampled once and remembered."""
+
+    store: MosaicStore
+    reader: GranuleReader
+    size: int = 1024
+    _sampled: dict[tuple[object, ...], "asyncio.Task[Ranges]"] = field(default_factory=dict)
+
+    async def ranges(
+        self,
+        version: Version,
+        profile: AssetProfile,
+        *,
+        bidx: tuple[int, ...] | None,
+        expression: str | None,
+        unscale: bool,
+    ) -> Ranges:
+        """(low, high) per band that will be drawn; empty when the data are out of reach."""
+        if profile.stretch and expression is None and not unscale:
+            indexes = bidx or tuple(range(1, len(profile.stretch) + 1))
+            return tuple(profile.stretch[index - 1] for index in indexes if index <= len(profile.stretch))
+        key = (version.digest, profile.key, bidx, expression, unscale)
+        if key not in self._sampled:
+            while len(self._sampled) >= self.size:
+                self._sampled.pop(next(iter(self._sampled)))
+            options = ReadOptions(
+                asset=profile.key,
+                bidx=expression_bands(expression) if expression else bidx,
+                unscale=unscale,
+                timeout_s=SAMPLE_DEADLINE_S,
+            )
+            self._sampled[key] = asyncio.ensure_future(self._sample(version, options, expression))
+        return await asyncio.shield(self._sampled[key])
+
+    async def _sample(self, version: Version, options: ReadOptions, expression: str | None) -> Ranges:
+        page = await self.store.granules(version, limit=SAMPLE_GRANULES)
+        body = version.manifest.body
+        return await sample_ranges(self.reader, page.items, body=body, options=options, expression=expression)

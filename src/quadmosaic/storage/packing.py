@@ -1,0 +1,122 @@
+"""An index cut into parts, as a stream so that a large one never is in memory twice."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from operator import itemgetter
+
+import numpy as np
+import shapely
+
+from quadmosaic.domain.errors import Invalid
+from quadmosaic.domain.granules import Granule, Header
+from quadmosaic.domain.mosaic import Index, Quadkey
+from quadmosaic.storage.codec import digest, encode, encode_as_is
+from quadmosaic.storage.parts import PartRef, split
+from quadmosaic.storage.records import CellsRecord, GranuleRecord, GranulesRecord, HeadersRecord
+
+CELLS = "cells"
+GRANULES = "granules"
+HEADERS = "headers"
+
+_CELLS_LIMIT = 2048
+"""Cells plus granules in their lists: tens of kB compressed, about a millisecond to decode."""
+_GRANULES_LIMIT = 256
+_HEADERS_LIMIT = 128 * 1024
+"""Bytes before compression."""
+_KEY_DIGITS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the table `table`; `asset` says which one for headers."""
+
+    table: str
+    asset: str | None
+    ref: PartRef
+    raw: bytes
+
+
+def granule_key(granule_id: str) -> str:
+    """Where a granule sorts in the tables of granules and headers: a hash in base 4, which splits evenly."""
+    hashed = blake2b(granule_id.encode("utf-8", "surrogatepass"), digest_size=_KEY_DIGITS // 4).digest()
+    return "".join(_BASE_4[byte] for byte in hashed)
+
+
+_BASE_4 = tuple("".join(str(byte >> shift & 3) for shift in (6, 4, 2, 0)) for byte in range(256))
+
+
+def check(index: Index) -> None:
+    """Raises Invalid for an index that no reader could make sense of."""
+    counts = Counter(granule.id for granule in index.granules)
+    twice = [granule_id for granule_id, count in counts.items() if count > 1]
+    if twice:
+        raise Invalid(f"granule ids must be unique; {len(twice)} are not, first {twice[0]!r}", field="granules")
+    last = len(index.granules) - 1
+    for cell, positions in index.cells.items():
+        if positions and (min(positions) < 0 or max(positions) > last):
+            raise Invalid(f"cell {cell!r} points at a granule that is not there", field="cells")
+
+
+def pack(index: Index) -> Iterator[Part]:
+    """Every part of the three tables, table by table, in key order."""
+    records = _granule_records(index.granules)
+    yield from _pack_granules(records)
+    yield from _pack_cells(records, index.cells)
+    yield from _pack_headers(index.headers)
+
+
+def _granule_records(granules: Sequence[Granule]) -> list[GranuleRecord]:
+    shapes = np.array([granule.footprint for granule in granules], dtype=object)
+    outlines = shapely.to_wkb(shapes, byte_order=1)
+    return [
+        GranuleRecord(granule.id, dict(granule.hrefs), outline, dict(granule.properties))
+        for granule, outline in zip(granules, outlines, strict=True)
+    ]
+
+
+def _pack_granules(records: Sequence[GranuleRecord]) -> Iterator[Part]:
+    keyed = sorted(((granule_key(record.id), record) for record in records), key=itemgetter(0))
+    for prefix, run in split([key for key, _ in keyed], [1] * len(keyed), limit=_GRANULES_LIMIT):
+        members = [record for _, record in keyed[run]]
+        yield _part(GRANULES, prefix, len(members), encode(GranulesRecord(members), field="granules"))
+
+
+def _pack_cells(records: Sequence[GranuleRecord], cells: Mapping[Quadkey, Sequence[int]]) -> Iterator[Part]:
+    keys = sorted(cell for cell, positions in cells.items() if positions)
+    for prefix, run in split(keys, [1 + len(cells[key]) for key in keys], limit=_CELLS_LIMIT):
+        members = keys[run]
+        met = {position for key in members for position in cells[key]}
+        order = sorted(met, key=lambda position: records[position].id)
+        local = {position: place for place, position in enumerate(order)}
+        record = CellsRecord(
+            granules=[records[position] for position in order],
+            cells={key: tuple(local[position] for position in cells[key]) for key in members},
+        )
+        yield _part(CELLS, prefix, len(members), encode(record, field="granules"))
+
+
+def _pack_headers(headers: Mapping[str, Mapping[str, Header]]) -> Iterator[Part]:
+    keyed = sorted((granule_key(granule_id), granule_id) for granule_id in headers)
+    for asset in sorted({asset for by_asset in headers.values() for asset in by_asset}):
+        having = [(key, granule_id) for key, granule_id in keyed if asset in headers[granule_id]]
+        weights = [_bytes_of(headers[granule_id][asset]) for _, granule_id in having]
+        for prefix, run in split([key for key, _ in having], weights, limit=_HEADERS_LIMIT):
+            members = {granule_id: _in_order(headers[granule_id][asset]) for _, granule_id in having[run]}
+            raw = encode_as_is(HeadersRecord(members), field="headers")
+            yield _part(HEADERS, prefix, len(members), raw, asset=asset)
+
+
+def _part(table: str, prefix: str, count: int, raw: bytes, *, asset: str | None = None) -> Part:
+    return Part(table, asset, PartRef(prefix, digest(raw), count), raw)
+
+
+def _bytes_of(header: Header) -> int:
+    levels = header.blocks.levels if header.blocks else ()
+    tables = sum(len(level.offsets) + len(level.byte_counts) + len(level.jpeg_tables) for level in levels)
+    return 256 + len(header.crs) + tables
+
+
+def _in_order(header: Header) -> Header:
+    return header if header.palette is None else replace(header, palette=dict(sorted(header.palette.items())))

@@ -1,0 +1,116 @@
+"""A small STAC API on 127.0.0.1: a landing page and an item search with paging, by POST body or by GET address."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from stac_items import Item
+
+
+@dataclass(kw_only=True)
+class Script:
+    """What the API serves and how it misbehaves; `asked` collects the searches as (method, parameters)."""
+
+    items: list[Item]
+    paging: str = "token"
+    """"token" (POST body), "merge" (POST body to be merged), "get" (a relative GET address) or "circle"."""
+    failures: list[int] = field(default_factory=list)
+    """Status codes to answer the next searches with."""
+    allows_post: bool = True
+    garbage: bytes | None = None
+    has_search: bool = True
+    redirect: str | None = None
+    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+
+@contextmanager
+def serving(script: Script) -> Iterator[str]:
+    """The root address of an API that follows `script`."""
+    handler = type("Handler", (_Handler,), {"script": script})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/api"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    script: Script
+
+    def do_GET(self) -> None:
+        split = urlsplit(self.path)
+        if split.path == "/api":
+            self._answer(200, self._landing())
+        elif split.path == "/api/search":
+            self._search("GET", dict(parse_qsl(split.query)))
+        else:
+            self._answer(404, {"description": "no such page"})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if not self.script.allows_post:
+            self._answer(405, {"description": "use GET"})
+        else:
+            self._search("POST", body)
+
+    def _landing(self) -> dict[str, Any]:
+        search = [{"rel": "search", "href": f"{self._root()}/search", "method": method} for method in ("GET", "POST")]
+        return {"type": "Catalog", "id": "test", "links": search if self.script.has_search else []}
+
+    def _search(self, method: str, asked: dict[str, Any]) -> None:
+        script = self.script
+        script.asked.append((method, asked))
+        if script.redirect is not None:
+            self.send_response(307)
+            self.send_header("Location", script.redirect)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        elif script.failures:
+            self._answer(script.failures.pop(0), {"description": "secret prose of the API"})
+        elif script.garbage is not None:
+            self._send(200, script.garbage)
+        else:
+            self._answer(200, self._page(asked))
+
+    def _page(self, asked: dict[str, Any]) -> dict[str, Any]:
+        found = [item for item in self.script.items if not asked.get("ids") or item["id"] in asked["ids"]]
+        start, limit = int(asked.get("token", 0)), int(asked.get("limit", 10))
+        links = [self._next(asked, start + limit)] if start + limit < len(found) else []
+        return {"type": "FeatureCollection", "features": found[start : start + limit], "links": links}
+
+    def _next(self, asked: dict[str, Any], start: int) -> dict[str, Any]:
+        match self.script.paging:
+            case "merge":
+                body = {"token": str(start)}
+                return {"rel": "next", "href": f"{self._root()}/search", "method": "POST", "body": body, "merge": True}
+            case "get":
+                return {"rel": "next", "href": "/api/search?" + urlencode({**asked, "token": start})}
+            case "circle":
+                start = 0
+        body = {**asked, "token": str(start)}
+        return {"rel": "next", "href": f"{self._root()}/search", "method": "POST", "body": body, "merge": False}
+
+    def _root(self) -> str:
+        return f"http://{self.headers['Host']}/api"
+
+    def _answer(self, status: int, document: dict[str, Any]) -> None:
+        self._send(status, json.dumps(document).encode())
+
+    def _send(self, status: int, content: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/geo+json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Tests are quiet."""
