@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ("fixtures_server",)
+
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 

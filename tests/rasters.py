@@ -68,7 +68,7 @@ def write_raster(
             for index, description in enumerate(descriptions, start=1):
                 file.set_band_description(index, description)
         if overviews:
-            with rasterio.open(path, "r" if external_overviews else "r+") as file:
+            with rasterio.Env(TIFF_USE_OVR=external_overviews), rasterio.open(path, "r+") as file:
                 file.build_overviews(list(overviews), Resampling[overview_resampling])
     return path
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +70,14 @@ async def test_the_same_index_is_written_once(engine: Engine) -> None:
     assert await paths(engine, "/parts/") == before
 
 
+async def test_a_rebuild_without_changes_sends_no_part(engine: Engine) -> None:
+    index = random_index(cells=2000)
+    first = await publish(engine.open(), index)
+    number_and_manifest = 2
+    again = await engine.open_dying(writes=number_and_manifest).write("jezero", manifest_of(index), index)
+    assert again.digest == first.digest
+
+
 async def test_parts_of_a_killed_writer_are_taken_up_by_the_next(engine: Engine) -> None:
     index = random_index(cells=2000)
     await engine.open().write("jezero", manifest_of(index), index)
@@ -107,17 +115,19 @@ async def test_a_deletion_leaves_no_parts_and_no_manifests(engine: Engine) -> No
 
 
 class SlowCleaner(Bucket):
-    """Removes nothing until it is told to go on."""
+    """Does not even look what to remove until it is told to go on."""
 
     def __init__(self, opening: Opening) -> None:
         super().__init__(opening)
         self.began = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def remove(self, paths: Sequence[str]) -> None:
-        self.began.set()
-        await self.go_on.wait()
-        await super().remove(paths)
+    async def paths(self, prefix: str, *, after: str | None = None) -> AsyncIterator[str]:
+        if prefix.endswith("/lives"):
+            self.began.set()
+            await self.go_on.wait()
+        async for path in super().paths(prefix, after=after):
+            yield path
 
 
 async def test_a_slow_cleaner_does_not_touch_what_is_registered_again(engine: Engine) -> None:

@@ -102,6 +102,16 @@ async def test_without_overviews_a_smoothing_kernel_widens_to_smooth(reader: Gra
     assert np.abs(layer.bands.astype(int) - 100).max() <= 1
 
 
+async def test_a_huge_window_without_overviews_is_read_thinned_out(reader: GranuleReader, tmp_path: Path) -> None:
+    hundreds = np.broadcast_to(np.arange(6000) // 100, (1, 3000, 6000)).astype(np.uint8)
+    path = write_raster(tmp_path / "a.tif", hundreds, crs=MARS, bounds=BOX.bounds, layout={"compress": "deflate"})
+    layer = await read_layer(reader, path, BOX)
+    expected = (np.arange(64) + 0.5) * 6000 / 64 // 100
+    assert layer.mask.all()
+    assert np.abs(layer.bands[0] - expected).max() <= 1
+    assert (layer.bands[0] != expected).mean() < 0.05
+
+
 NODATA_CASES = {
     "uint8 0": ("uint8", 0.0, 0),
     "int16": ("int16", -32768.0, -32768),
@@ -112,6 +122,7 @@ NODATA_CASES = {
     "float32 undeclared NaN": ("float32", None, float("nan")),
     "float32 NaN beside another nodata": ("float32", 0.0, float("nan")),
     "float64": ("float64", -1.2676506e30, -1.2676506e30),
+    "float64 through float32": ("float64", -1.2676506e30, float(np.float32(-1.2676506e30))),
     "int64": ("int64", -1.0, -1),
 }
 

@@ -368,6 +368,17 @@ async def test_a_deleted_name_can_be_registered_again_and_numbers_go_on(engine: 
     assert (await publish(store, small_index("a"))).number > again.number
 
 
+async def test_that_a_mosaic_is_gone_is_not_remembered(engine: Engine) -> None:
+    store, patient = engine.open(), engine.open(head_ttl_s=3600)
+    first = await publish(store, small_index("a"))
+    assert await patient.head("jezero") == first.number
+    await patient.delete("jezero")
+    with pytest.raises(NotFound):
+        await patient.head("jezero")
+    again = await publish(store, small_index("a"))
+    assert await patient.head("jezero") == again.number
+
+
 async def test_what_was_written_before_a_deletion_cannot_be_published_after_it(engine: Engine) -> None:
     store = engine.open()
     await publish(store, small_index("a"))

@@ -1,6 +1,7 @@
 """Reading over the network: S3 through a stand-in, plain http, slow and failing servers."""
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -76,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
 def objects(tmp_path: Path) -> Iterator[Objects]:
     (tmp_path / "ard").mkdir()
     server = Objects(tmp_path)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()
@@ -197,9 +198,18 @@ async def test_closing_the_stream_starts_nothing_more(objects: Objects) -> None:
     assert len({path for _, path, _ in objects.requests}) <= 4
 
 
-async def test_requester_pays_is_said(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "word")
+@pytest.fixture
+def credentials() -> Iterator[None]:
+    """AWS credentials in the environment, as Lambda has them."""
+    before = dict(os.environ)
+    os.environ |= {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "word"}
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_requester_pays_is_said(objects: Objects) -> None:
     put(objects, "a.tif")
     reader = open_reader(objects, AccessMode.REQUESTER_PAYS)
     read = reader.read(granules("s3://ard/a.tif"), BOX, ReadOptions(asset="image"))

@@ -181,7 +181,7 @@ longitudes = st.one_of(st.floats(-200, 380), st.sampled_from([-180.0, 180.0, 0.0
 latitudes = st.one_of(st.floats(-90, 90), st.sampled_from([-90.0, 90.0, 0.0]))
 
 
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(longitudes, latitudes), min_size=3, max_size=8))
 def test_normalising_again_changes_nothing(points: list[tuple[float, float]]) -> None:
     try:

@@ -12,7 +12,7 @@ from quadmosaic import bootstrap
 from quadmosaic.cli.progress import progress_bars, tell
 from quadmosaic.cli.serve import Port, run
 from quadmosaic.config import Settings
-from quadmosaic.domain.mosaic import Defaults, Recipe
+from quadmosaic.domain.mosaic import Defaults, Recipe, Report
 from quadmosaic.domain.sources import FeaturesSource
 from quadmosaic.services.builds import Progress, publish
 
@@ -36,7 +36,8 @@ def demo(
     """
     settings = Settings(store=str((data / "store").resolve()))
     with progress_bars(quiet=False) as progress:
-        _make(data.resolve(), settings, progress)
+        report = _make(data.resolve(), settings, progress)
+    tell(report, quiet=False)
     base = f"http://127.0.0.1:{port}"
     print(
         f"viewer  {base}/mosaics/{NAME}/{TMS}/map.html\n"
@@ -49,7 +50,7 @@ def demo(
         run(settings, host="127.0.0.1", port=port)
 
 
-def _make(folder: Path, settings: Settings, progress: Progress) -> None:
+def _make(folder: Path, settings: Settings, progress: Progress) -> Report:
     from quadmosaic.demo.scene import make_scene
 
     items = make_scene(folder / "scene", progress=lambda done, total: progress("strips", done, total))
@@ -61,10 +62,10 @@ def _make(folder: Path, settings: Settings, progress: Progress) -> None:
         asset="image",
     )
 
-    async def build() -> None:
+    async def build() -> Report:
         outside = bootstrap.adapters(settings)
         draft = await bootstrap.builder(outside.reader).draft(recipe, defaults, progress=progress)
         await publish(outside.store, NAME, draft)
-        tell(draft.manifest.report, quiet=False)
+        return draft.manifest.report
 
-    asyncio.run(build())
+    return asyncio.run(build())

@@ -45,6 +45,8 @@ def tell(report: Report, *, quiet: bool) -> None:
         console.print(report.advice)
     for change, count in report.normalised.items():
         console.print(f"footprints normalised ({change}): {count}")
+    if report.unread:
+        console.print(f"files whose header could not be read: {report.unread}")
     for refusal in report.refused[:SHOWN_REFUSALS]:
         console.print(f"refused {refusal.granule_id}: {refusal.reason}")
     if len(report.refused) > SHOWN_REFUSALS:

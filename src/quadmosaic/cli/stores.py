@@ -13,7 +13,7 @@ from rich.table import Table
 from quadmosaic import bootstrap
 from quadmosaic.api.documents import version_info, version_summary
 from quadmosaic.cli import options
-from quadmosaic.cli.progress import tell
+from quadmosaic.cli.progress import progress_bars, tell
 from quadmosaic.config import Settings
 from quadmosaic.domain.mosaic import Version
 from quadmosaic.domain.mosaicjson import parse
@@ -57,7 +57,9 @@ def register_mosaic(
         await require_free(outside.store, name)
         document = parse(source.read_bytes())
         defaults = replace(options.defaults_of(title, None, None), asset=asset)
-        draft = await bootstrap.builder(outside.reader).imported(document, defaults, scan=scan)
+        with progress_bars(quiet=quiet) as progress:
+            importing = bootstrap.builder(outside.reader).imported(document, defaults, scan=scan, progress=progress)
+            draft = await importing
         return await publish(outside.store, name, draft), draft
 
     version, draft = asyncio.run(run())

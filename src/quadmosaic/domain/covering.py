@@ -1,6 +1,7 @@
 """Covering: which cells of a grid footprints touch, in the grid's own projected plane."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import shapely
@@ -32,10 +33,9 @@ def cover(
     """
     place, position = touching(footprints, grid, zoom, max_cells=max_cells)
     starts = np.flatnonzero(np.diff(place, prepend=-1))
-    ends = np.append(starts[1:], len(place)).tolist()
     row, column = np.divmod(place[starts], grid.matrix_size(zoom)[0])
     positions = position.tolist()
-    groups = (tuple(positions[start:end]) for start, end in zip(starts.tolist(), ends, strict=True))
+    groups = (tuple(positions[start:end]) for start, end in pairwise([*starts.tolist(), len(positions)]))
     return dict(sorted(zip(grid.quadkeys(column, row, zoom), groups, strict=True)))
 
 

@@ -23,11 +23,14 @@ LARGEST_LONGITUDE = 720.0
 SMALLEST_AREA = 1e-14
 """Square degrees; some 20 square centimetres on Mars, less than any pixel and more than rounding leaves behind."""
 
+TOO_FEW = "has a ring of fewer than three different positions"
 COMPUTED = {"0..360", "antimeridian", "pole", "repaired"}
 """Changes that leave vertices which nobody wrote."""
 
 type Changes = dict[str, None]
 """Names of the changes made, in order, each once."""
+REPETITIONS = 3
+"""Repairing an outline that touches a pole may leave one that touches it in another way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +55,31 @@ def normalise(geometry: JsonObject | None) -> tuple[shapely.Geometry, tuple[str,
     The changes: "3d", "closed", "0..360", "antimeridian", "pole" and "repaired". Raises Invalid (field "geometry").
     """
     changes: Changes = {}
-    parts = [_area(polygon, changes) for polygon in _polygons(geometry, changes)]
+    area = _joined([_area(polygon, changes) for polygon in _polygons(geometry, changes)], changes)
+    for _ in range(REPETITIONS):
+        polygons = [[_ring_of(ring) for ring in shapely.get_rings(part)] for part in shapely.get_parts(area)]
+        if all(ring.is_plain for polygon in polygons for ring in polygon):
+            break
+        area = _joined([_area(polygon, changes) for polygon in polygons], changes)
+    parts = shapely.get_parts(area)
+    return shapely.orient_polygons(parts[0] if len(parts) == 1 else area), tuple(changes)
+
+
+def _joined(parts: list[shapely.Geometry], changes: Changes) -> shapely.Geometry:
+    """One valid area without edges that would go the other way round when they are read again."""
     parts = [part for part in parts if not part.is_empty]
     area = shapely.multipolygons(shapely.get_parts(parts)) if parts else shapely.MultiPolygon()
     if not area.is_valid:
         area = rings.repaired(shapely.union_all(parts, grid_size=rings.SNAP))
         if not COMPUTED & set(changes):
             changes["repaired"] = None
+    if COMPUTED & set(changes):
+        area = rings.polygonal(shapely.set_precision(area, rings.SNAP))
+        if (np.abs(np.diff(shapely.get_coordinates(area)[:, 0])) > 180.0).any():
+            area = shapely.segmentize(area, 180.0)
     if area.area < SMALLEST_AREA:
         raise _invalid("has no area")
-    return _finished(area, computed=bool(COMPUTED & set(changes))), tuple(changes)
-
-
-def _finished(area: shapely.Geometry, *, computed: bool) -> shapely.Geometry:
-    """One (Multi)Polygon, wound as RFC 7946 wants, that means the same when it is read again."""
-    if computed:
-        area = rings.polygonal(shapely.set_precision(area, rings.SNAP))
-    lon, owner = shapely.get_coordinates(area)[:, 0], shapely.get_rings(area)
-    long_way = np.abs(np.diff(lon)) > 180.0
-    if long_way.any() and any(not _ring_of(ring).is_plain for ring in owner):
-        area = shapely.segmentize(area, 180.0)
-    parts = shapely.get_parts(area)
-    return shapely.orient_polygons(parts[0] if len(parts) == 1 else area)
+    return area
 
 
 def _ring_of(ring: shapely.Geometry) -> _Ring:
@@ -159,7 +165,7 @@ def _ring(coordinates: Json, changes: Changes) -> _Ring:
             case _:
                 raise _invalid(f"has a position that is not [longitude, latitude]: {str(point)[:60]}")
     if len(set(pairs)) < 3:
-        raise _invalid("has a ring of fewer than three different positions")
+        raise _invalid(TOO_FEW)
     if pairs[0] != pairs[-1]:
         pairs.append(pairs[0])
         changes["closed"] = None
@@ -179,7 +185,11 @@ def _checked(pairs: list[tuple[float, float]]) -> Floats:
         raise _invalid(f"has a latitude of {lat:g}, outside -90..90; coordinates are longitude, latitude in degrees")
     if lon > LARGEST_LONGITUDE:
         raise _invalid(f"has a longitude of {lon:g}; coordinates are longitude, latitude in degrees")
-    return np.round(points, rings.DECIMALS)
+    points = np.round(points, rings.DECIMALS)
+    points = points[np.append(True, (np.diff(points, axis=0) != 0.0).any(axis=1))]
+    if len(points) < 4:
+        raise _invalid(TOO_FEW)
+    return points
 
 
 def _listed(value: Json, key: str) -> list[Json]:

@@ -72,12 +72,13 @@ class Index:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """What a build did. `normalised` counts changes to footprints by their name."""
+    """What a build did. `normalised` counts changes to footprints by their name, `unread` files without a header."""
 
     found: int = 0
     used: int = 0
     refused: tuple[Refusal, ...] = ()
     normalised: Mapping[str, int] = field(default_factory=dict)
+    unread: int = 0
     cells: int = 0
     granules_per_cell: tuple[int, int, int] = (0, 0, 0)
     """Median, 95th percentile and maximum."""

@@ -61,7 +61,7 @@ def from_index(index: Index, manifest: Manifest, *, asset: str, grid: Grid | Non
     if not target.single_root:
         raise Invalid(f"{target.id} has several roots, and MosaicJSON needs one", field="tms")
     cells, shift = (index.cells, 0) if target.id == own.id else _covered_again(index, own, target)
-    tiles = _tiles(index, cells, asset)
+    tiles = _tiles(index, cells, target, asset)
     if not tiles:
         raise Invalid(f"no granule with asset {asset!r} lies where {target.id} has tiles", field="tms")
     document = _described(manifest, asset)
@@ -155,10 +155,15 @@ def _covered_again(index: Index, own: Grid, target: Grid) -> tuple[Mapping[Quadk
     return covering.cover(footprints, target, zoom), zoom - index.zoom
 
 
-def _tiles(index: Index, cells: Mapping[Quadkey, tuple[int, ...]], asset: str) -> dict[str, tuple[str, ...]]:
+def _tiles(
+    index: Index, cells: Mapping[Quadkey, tuple[int, ...]], grid: Grid, asset: str
+) -> dict[str, tuple[str, ...]]:
+    """Hrefs by quadkey, row by row from the top, as cogeo-mosaic writes them."""
     hrefs = [granule.hrefs.get(asset) for granule in index.granules]
     listed = {quadkey: tuple(href for i in granules if (href := hrefs[i])) for quadkey, granules in cells.items()}
-    return {quadkey: found for quadkey, found in listed.items() if found}
+    tiles = {quadkey: grid.tile(quadkey) for quadkey in listed}
+    by_row = sorted(tiles, key=lambda quadkey: (tiles[quadkey].y, tiles[quadkey].x))
+    return {quadkey: listed[quadkey] for quadkey in by_row if listed[quadkey]}
 
 
 def _common_prefix(manifest: Manifest, tiles: Mapping[str, tuple[str, ...]]) -> str:

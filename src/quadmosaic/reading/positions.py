@@ -149,8 +149,9 @@ def _leads_back(geobox: GeoBox, crs: str, gx: Floats, gy: Floats, x: Floats, y: 
     bx, by = transformer(geobox.crs, crs).transform(x, y, direction="INVERSE", errcheck=False)
     dx, dy = geobox.resolution
     with np.errstate(invalid="ignore"):
-        off = np.abs(_unturned(bx - gx, period(geobox.crs)))
-        return (off <= abs(dx)) & (np.abs(by - gy) <= abs(dy))
+        across = np.abs(_unturned(bx - gx, period(geobox.crs)))
+        back: npt.NDArray[np.bool_] = (across <= abs(dx)) & (np.abs(by - gy) <= abs(dy))
+    return back
 
 
 def _unturned(difference: Floats, span: float | None) -> Floats:

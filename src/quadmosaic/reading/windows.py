@@ -62,11 +62,18 @@ def read_window(
 
 
 def equals_nodata(values: Bands, nodata: float | None) -> Flags:
-    """Where values are the nodata value, compared in the values' own dtype."""
-    if nodata is None or np.isnan(nodata):
+    """Where values are the nodata value, compared in the values' own dtype.
+
+    64-bit floats are compared as closely as 32-bit ones are: files are met whose overviews, or whose nodata, went
+    through 32 bits.
+    """
+    fitting = None if nodata is None or np.isnan(nodata) else fit(nodata, values.dtype)
+    if fitting is None:
         return np.zeros(values.shape, np.bool_)
-    fitting = fit(nodata, values.dtype)
-    return np.zeros(values.shape, np.bool_) if fitting is None else values == fitting
+    if values.dtype == np.float64:
+        close = np.isclose(values.astype(np.float64), float(fitting), rtol=float(np.finfo(np.float32).eps), atol=0)
+        return np.asarray(close)
+    return np.asarray(values == fitting)
 
 
 def fit(value: float, dtype: np.dtype[np.generic]) -> np.generic | None:

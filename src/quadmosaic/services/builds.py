@@ -31,6 +31,7 @@ from quadmosaic.domain.mosaicjson import MosaicJson
 from quadmosaic.domain.mosaicjson_index import to_index
 from quadmosaic.ports import Catalog, GranuleReader, MosaicStore
 from quadmosaic.services.profiles import asset_profiles
+from quadmosaic.services.scans import scan_files
 
 TARGETS = "ssys:targets"
 """The STAC property that names the body, which catalogs fill in where they find it elsewhere."""
@@ -59,6 +60,7 @@ class _Crawl:
     refused: list[Refusal] = field(default_factory=list)
     normalised: Counter[str] = field(default_factory=Counter)
     headers: dict[str, Mapping[str, Header]] = field(default_factory=dict)
+    unread: int = 0
 
     def add(self, answer: Harvest | Refusal) -> None:
         if isinstance(answer, Refusal):
@@ -81,26 +83,35 @@ class Builder:
         """Crawl, order, cover and profile. Raises Invalid where the recipe gives no mosaic."""
         started = time.perf_counter()
         crawl = await self._crawl(recipe, progress)
+        body = await self._body(recipe, crawl)
+        if recipe.scan:
+            await self._scan(crawl, body, progress)
         granules = [crawl.granules[at] for at in ordering.ordered(crawl.granules, recipe.order, crawl.headers)]
         footprints = [granule.footprint for granule in granules]
-        grid = _grid(recipe, await self._body(recipe, granules, crawl), footprints)
+        grid = _grid(recipe, body, footprints)
         advice, zoom = _quadkey_zoom(recipe, footprints, grid)
         cells = covering.cover(footprints, grid, zoom)
         if not cells:
             raise Invalid(f"no granule lies on {grid.id}", field="tms")
         index = Index(grid_id=grid.id, zoom=zoom, granules=tuple(granules), cells=cells, headers=crawl.headers)
-        profiles = await asset_profiles(
-            self.reader, index, body=grid.body, keys=_asset_keys(recipe, granules), read=recipe.scan
-        )
+        profiles = await asset_profiles(self.reader, index, body=grid.body, keys=_asset_keys(recipe, granules))
         report = _report(crawl, cells, advice, seconds=time.perf_counter() - started)
         return Draft(manifest=_manifest(recipe, defaults, index, grid, profiles, report), index=index)
 
-    async def imported(self, document: MosaicJson, defaults: Defaults, *, scan: bool = True) -> Draft:
+    async def imported(
+        self, document: MosaicJson, defaults: Defaults, *, scan: bool = True, progress: Progress = silent
+    ) -> Draft:
         """A MosaicJSON document as it is: its cells, its order, its unknown keys."""
         started = time.perf_counter()
         key = defaults.asset or "data"
         index, manifest = to_index(document, asset_key=key)
-        profiles = await asset_profiles(self.reader, index, body=manifest.body, keys=(key,), read=scan)
+        crawl = _Crawl(granules=list(index.granules))
+        if scan:
+            await self._scan(crawl, manifest.body, progress)
+            if len(crawl.granules) < len(index.granules):
+                raise Invalid(f"{crawl.refused[0].granule_id} {crawl.refused[0].reason}", field="tiles")
+        index = replace(index, headers=crawl.headers)
+        profiles = await asset_profiles(self.reader, index, body=manifest.body, keys=(key,))
         report = _report(
             _Crawl(granules=list(index.granules)), index.cells, None, seconds=time.perf_counter() - started
         )
@@ -122,20 +133,35 @@ class Builder:
             async for answer in harvest:
                 crawl.add(answer)
                 progress("granules", len(crawl.granules), None)
-        if not crawl.granules:
-            reasons = "; ".join(f"{refusal.granule_id}: {refusal.reason}" for refusal in crawl.refused[:3])
-            raise Invalid(f"the source gives no usable granule. {reasons}".strip(), field="source")
+        _require_granules(crawl)
         return crawl
 
-    async def _body(self, recipe: Recipe, granules: Sequence[Granule], crawl: _Crawl) -> str:
+    async def _scan(self, crawl: _Crawl, body: str, progress: Progress) -> None:
+        """Complete the header records, and refuse granules whose files lie on another body."""
+        scan = await scan_files(
+            self.reader,
+            crawl.granules,
+            crawl.headers,
+            body=body,
+            on_file=lambda done, all_: progress("headers", done, all_),
+        )
+        foreign = {refusal.granule_id for refusal in scan.foreign}
+        crawl.headers = {key: records for key, records in scan.headers.items() if key not in foreign}
+        crawl.granules = [granule for granule in crawl.granules if granule.id not in foreign]
+        crawl.refused += scan.foreign
+        crawl.unread = scan.unread
+        _require_granules(crawl)
+
+    async def _body(self, recipe: Recipe, crawl: _Crawl) -> str:
         """The body that the grid, the source or a header names; the crawl refused granules of another one."""
         if recipe.tms is not None:
             return _named_grid(recipe.tms).body
-        targets = granules[0].properties.get(TARGETS)
+        first = crawl.granules[0]
+        targets = first.properties.get(TARGETS)
         if isinstance(targets, list) and targets:
             return str(targets[0])
-        known = crawl.headers.get(granules[0].id) or {}
-        href = next(iter(granules[0].hrefs.values()))
+        known = crawl.headers.get(first.id) or {}
+        href = next(iter(first.hrefs.values()))
         header = next(iter(known.values()), None) or (await self.reader.scan(href) if recipe.scan else None)
         body = None if header is None else bodies.body_of(pyproj.CRS(header.crs))
         if body is None:
@@ -165,6 +191,12 @@ async def require_free(store: MosaicStore, name: str) -> None:
     except NotFound:
         return
     raise Conflict(f"there already is a mosaic {name!r}")
+
+
+def _require_granules(crawl: _Crawl) -> None:
+    if not crawl.granules:
+        reasons = "; ".join(f"{refusal.granule_id}: {refusal.reason}" for refusal in crawl.refused[:3])
+        raise Invalid(f"the source gives no usable granule. {reasons}".strip(), field="source")
 
 
 def _named_grid(tms: str | JsonObject) -> Grid:
@@ -207,6 +239,7 @@ def _report(crawl: _Crawl, cells: Mapping[Quadkey, tuple[int, ...]], advice: str
         used=used,
         refused=tuple(crawl.refused),
         normalised=dict(crawl.normalised),
+        unread=crawl.unread,
         cells=len(cells),
         granules_per_cell=(median, p95, most),
         advice=advice,

@@ -102,7 +102,7 @@ function start(config, ol) {
   map.on("singleclick", ({ coordinate }) => askValues(coordinate));
   bindPosition(map, grid, config, metresPerPixel);
   bindKeys(map, { askValues, values });
-  globalThis.quadmosaic = { map, traffic, footprints };
+  globalThis.quadmosaic = { map, traffic, footprints, toMap: grid.toMap };
 }
 
 function buildView({ projection, extent, tileGrid }, ol) {

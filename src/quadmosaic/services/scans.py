@@ -1,0 +1,88 @@
+"""Scanning: the header records of a mosaic's files, read concurrently, and the granules that they rule out."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyproj
+
+from quadmosaic.domain import bodies
+from quadmosaic.domain.errors import QuadmosaicError
+from quadmosaic.domain.granules import Granule, Header, Refusal
+from quadmosaic.ports import GranuleReader
+
+CONCURRENT_SCANS = 16
+
+type Headers = Mapping[str, Mapping[str, Header]]
+"""By granule id and asset key."""
+
+
+@dataclass(kw_only=True)
+class Scan:
+    """Headers that were read, granules of another body, and how many files did not answer."""
+
+    headers: dict[str, dict[str, Header]] = field(default_factory=dict)
+    foreign: list[Refusal] = field(default_factory=list)
+    unread: int = 0
+
+
+async def scan_files(
+    reader: GranuleReader,
+    granules: Sequence[Granule],
+    known: Headers,
+    *,
+    body: str,
+    on_file: Callable[[int, int], None],
+) -> Scan:
+    """Read the header of every file whose record is not `known`, at most CONCURRENT_SCANS at once.
+
+    A file out of reach is counted and left for the reader to try; one of another body refuses its granule.
+    """
+    scan = Scan(headers={granule_id: dict(records) for granule_id, records in known.items()})
+    waiting = [
+        (granule, key, href)
+        for granule in granules
+        for key, href in granule.hrefs.items()
+        if key not in scan.headers.get(granule.id, {})
+    ]
+    places = asyncio.Semaphore(CONCURRENT_SCANS)
+    done = 0
+
+    async def read(granule: Granule, key: str, href: str) -> None:
+        nonlocal done
+        async with places:
+            header = await _header(reader, href)
+        done += 1
+        on_file(done, len(waiting))
+        if header is None:
+            scan.unread += 1
+        else:
+            scan.headers.setdefault(granule.id, {})[key] = header
+
+    async with asyncio.TaskGroup() as tasks:
+        for granule, key, href in waiting:
+            tasks.create_task(read(granule, key, href))
+    scan.foreign = _foreign(granules, scan.headers, body)
+    return scan
+
+
+async def _header(reader: GranuleReader, href: str) -> Header | None:
+    try:
+        return await reader.scan(href)
+    except QuadmosaicError:
+        return None
+
+
+def _foreign(granules: Sequence[Granule], headers: Headers, body: str) -> list[Refusal]:
+    """Granules whose files say that they lie on another body."""
+    bodies_of_crs = {
+        header.crs: bodies.body_of(pyproj.CRS(header.crs))
+        for records in headers.values()
+        for header in records.values()
+    }
+    refusals = []
+    for granule in granules:
+        found = {bodies_of_crs[header.crs] for header in headers.get(granule.id, {}).values()} - {body, None}
+        if found:
+            refusals.append(Refusal(granule.id, f"lies on {found.pop()}, and the mosaic on {body}"))
+    return refusals
