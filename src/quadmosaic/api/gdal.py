@@ -1,5 +1,6 @@
 """The files by which GDAL, and so QGIS and rasterio, open a mosaic as one raster."""
 
+import re
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -22,6 +23,8 @@ router = APIRouter(tags=["ogc"])
 MOST_PIXELS = 2**31 - 1
 """Along a side of a raster in GDAL."""
 USER_AGENT = "GDAL (quadmosaic)"
+
+_NEW_CODE = re.compile(r"IAU_2015:\d+90")
 
 Service = Annotated[
     Literal["tms", "wmts"], Query(description="GDAL's driver: tms knows nodata, wmts the mosaic's own bounds")
@@ -95,7 +98,7 @@ def _tms(
         "zoom": min(zooms_on(version, grid)[1], _deepest(grid, tilesize)),
         "columns": grid.root_width,
         "rows": grid.root_height,
-        "projection": grid.crs_id or grid.wkt,
+        "projection": _projection(grid),
         "tile_size": tilesize,
         "bands": form.bands,
         "data_type": _gdal_type(form),
@@ -108,18 +111,24 @@ def _tms(
 
 def _wmts(request: Request, grid: Grid, asset: str, image_format: ImageFormat, form: Layout) -> str:
     """The mosaic's bounds as a raster; this driver reads 204 as 0, so its tiles are always filled."""
-    query = image_query(request, changed={"tms": grid.id, "assets": asset, "empty": "fill"})
+    query = image_query(request, changed={"tms": grid.id, "f": "gdal", "assets": asset, "empty": "fill"})
     capabilities = absolute(request, f"/mosaics/{request.path_params['mosaic']}/WMTSCapabilities.xml?{query}")
     values = {
         "url": capabilities,
         "layer": asset,
         "tms": grid.id,
         "media_type": image_format.media_type,
+        "projection": _projection(grid),
         "bands": form.bands,
         "data_type": _gdal_type(form),
         "user_agent": USER_AGENT,
     }
     return render_xml("gdal_wmts.xml.jinja", values)
+
+
+def _projection(grid: Grid) -> str:
+    """The CRS by its name; as WKT where it has none, or one that PROJ 9.1 lacks: IAU's Mercators."""
+    return grid.wkt if grid.crs_id is None or _NEW_CODE.fullmatch(grid.crs_id) else grid.crs_id
 
 
 def _deepest(grid: Grid, tile_size: int) -> int:

@@ -1,7 +1,8 @@
 """The WMTS capabilities of one mosaic, RESTful: its assets as layers on the grids of its body."""
 
+import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pyproj
 from fastapi import APIRouter, Query, Request, Response
@@ -25,9 +26,11 @@ router = APIRouter(tags=["ogc"])
 
 PIXEL_M = 0.00028
 """Side of the pixel that WMTS's scale denominators are defined by, metres."""
+CLIENTS_METRES_PER_DEGREE = 6378137 * math.pi / 180
+"""RAN: GDAL and QGIS turn scale denominators into degrees by Earth's radius, on Mars as well."""
 REGIONAL_DEGREES = 300.0
 """A CRS whose area of use is narrower shows only mosaics that lie within that area."""
-FORMATS = (ImageFormat.PNG, ImageFormat.JPEG, ImageFormat.WEBP, ImageFormat.TIFF)
+IMAGE_FORMATS = (ImageFormat.PNG, ImageFormat.JPEG, ImageFormat.WEBP, ImageFormat.TIFF)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +63,9 @@ async def capabilities(
     params: ImageQuery,
     tms: Annotated[str | None, Query(description="one grid; all that WMTS clients can name when absent")] = None,
     tilesize: TileSize = 256,
+    f: Annotated[
+        Literal["ogc", "gdal"], Query(description="gdal: CRSs as WKT, x before y, which every GDAL reads alike")
+    ] = "ogc",
 ) -> Response:
     """WMTS 1.0 capabilities whose tile URLs carry the request's own image parameters."""
     drawing = image_request(params, version.manifest.defaults.style)
@@ -69,7 +75,7 @@ async def capabilities(
     placed = [(grid, box) for grid in chosen if (box := bounds_on(version.manifest.bounds, grid)) is not None]
     if not placed:
         raise Invalid(f"{version.name} does not lie on {tms or 'any grid of its body'}", field="tms")
-    matrix_sets = [_matrix_set(version, grid, box, tilesize) for grid, box in placed]
+    matrix_sets = [_matrix_set(version, grid, box, tile_size=tilesize, for_gdal=f == "gdal") for grid, box in placed]
     given = drawing.asset and asset_profile(version, drawing.asset)
     assets = [given.key] if given else [profile.key for profile in version.manifest.assets]
     manifest = version.manifest
@@ -114,7 +120,7 @@ def _layer(request: Request, version: Version, asset: str) -> dict[str, object]:
         "title": title if len(version.manifest.assets) == 1 else f"{title}: {asset}",
         "images": [
             {"media_type": image_format.media_type, "template": _template(request, asset, image_format)}
-            for image_format in FORMATS
+            for image_format in IMAGE_FORMATS
         ],
     }
 
@@ -132,46 +138,52 @@ def _template(request: Request, asset: str, image_format: ImageFormat) -> str:
     )
 
 
-def _matrix_set(version: Version, grid: Grid, box: Bounds, tile_size: int) -> _MatrixSet:
+def _matrix_set(version: Version, grid: Grid, box: Bounds, *, tile_size: int, for_gdal: bool) -> _MatrixSet:
     minx, miny, maxx, maxy = box
+    named = grid.crs_id is not None and not for_gdal
+    ordered = _latitude_first if named and _starts_north(grid) else _as_is
     return _MatrixSet(
         id=grid.id,
         title=grid.title,
-        crs=crs_name(grid),
-        top_left=_in_axis_order(grid, *grid.origin),
-        lower=_in_axis_order(grid, minx, miny),
-        upper=_in_axis_order(grid, maxx, maxy),
+        crs=_crs_name(grid) if named else grid.wkt,
+        top_left=ordered(*grid.origin),
+        lower=ordered(minx, miny),
+        upper=ordered(maxx, maxy),
         matrices=tuple(_matrix(grid, box, zoom, tile_size) for zoom in range(zooms_on(version, grid)[1] + 1)),
     )
 
 
 def _matrix(grid: Grid, box: Bounds, zoom: int, tile_size: int) -> _Matrix:
     width, height = grid.matrix_size(zoom)
-    pixel = grid.cell_size(zoom) / tile_size
+    pixel_m = grid.cell_size(zoom) / tile_size * (CLIENTS_METRES_PER_DEGREE if grid.is_geographic else 1.0)
     return _Matrix(
         zoom=zoom,
-        scale_denominator=pixel * grid.metres_per_unit / PIXEL_M,
+        scale_denominator=pixel_m / PIXEL_M,
         width=width,
         height=height,
         range=tiles_within(box, grid, zoom),
     )
 
 
-def crs_name(grid: Grid) -> str:
-    """The CRS as WMTS clients understand it; WKT, which only GDAL does, where it has no name.
+def _crs_name(grid: Grid) -> str:
+    """The CRS as WMTS clients understand it.
 
     RAN: with the OGC urn of an IAU code QGIS 3.22 shows wrong extents, and its http form GDAL 3.6 cannot read.
     """
-    if grid.crs_id is None:
-        return grid.wkt
+    assert grid.crs_id is not None
     authority, code = grid.crs_id.split(":")
     if authority == "OGC":
         return f"urn:ogc:def:crs:OGC:1.3:{code}"
     return f"urn:ogc:def:crs:EPSG::{code}" if authority == "EPSG" else grid.crs_id
 
 
-def _in_axis_order(grid: Grid, x: float, y: float) -> tuple[float, float]:
-    if grid.crs_id is None:
-        return x, y
-    first = pyproj.CRS(grid.crs_id).axis_info[0].direction
-    return (y, x) if first == "north" else (x, y)
+def _starts_north(grid: Grid) -> bool:
+    return bool(pyproj.CRS(grid.crs_id).axis_info[0].direction == "north")
+
+
+def _latitude_first(x: float, y: float) -> tuple[float, float]:
+    return y, x
+
+
+def _as_is(x: float, y: float) -> tuple[float, float]:
+    return x, y

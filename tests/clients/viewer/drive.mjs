@@ -207,11 +207,12 @@ async function settle(page) {
 /** The map alone, without what lies over it. */
 async function picture(page, name) {
   await page.screenshot({ path: join(folder, `${name}-page.png`) });
-  const style = await page.addStyleTag({ content: "body > :not(#map) { visibility: hidden !important; }" }).catch(() => null);
-  if (style === null) await page.evaluate(() => document.querySelectorAll("body > :not(#map)").forEach((part) => { part.style.visibility = "hidden"; }));
+  const setVisibility = (value) => page.evaluate((visibility) => {
+    document.querySelectorAll("body > :not(#map)").forEach((part) => { part.style.visibility = visibility; });
+  }, value);
+  await setVisibility("hidden");
   await page.locator("#map").screenshot({ path: join(folder, `${name}.png`) });
-  if (style === null) await page.evaluate(() => document.querySelectorAll("body > :not(#map)").forEach((part) => { part.style.visibility = ""; }));
-  else await style.evaluate((tag) => tag.remove());
+  await setVisibility("");
 }
 
 async function pixelOf(page, place) {

@@ -29,6 +29,7 @@ function start(config, ol) {
     controls: [new ol.control.ScaleLine({ units: "metric", minWidth: 90, target: byId("scale") })],
     view: buildView(grid, ol),
   });
+  const reach = tileReach(grid, config, ol);
   const metresPerPixel = () => groundResolution(map, grid, ol);
   let style = initialStyle(config, location);
   let tiles = null;
@@ -70,7 +71,7 @@ function start(config, ol) {
     notices.close("tiles");
     notices.close("skipped");
     const template = withParameters(config.urls.tiles, imageParameters(style, config));
-    tiles = replaceTiles(map, template, { ...grid, traffic, opacity: style.opacity });
+    tiles = replaceTiles(map, template, { ...grid, reach, traffic, opacity: style.opacity });
   }
 
   function applyStyle(next) {
@@ -119,6 +120,14 @@ function buildView({ projection, extent, tileGrid }, ol) {
   });
 }
 
+/** Where there can be tiles: the mosaic's bounds with a margin, or the whole grid where these are not certain. */
+function tileReach(grid, config, ol) {
+  const bounds = projectBounds(config.bounds, grid);
+  if (bounds === null || !bounds.isExact) return grid.extent;
+  const margin = 0.01 * Math.max(ol.extent.getWidth(bounds.extent), ol.extent.getHeight(bounds.extent));
+  return ol.extent.buffer(bounds.extent, margin);
+}
+
 /** Where the address says, else the mosaic's bounds, else the whole grid with a word of why. */
 function fitView(map, grid, config, ol) {
   const asked = viewOf(location.hash);
@@ -136,7 +145,7 @@ function fitBounds(map, grid, config, { duration = 0 } = {}) {
   const bounds = projectBounds(config.bounds, grid);
   if (bounds === null) notices.tell("reach", `${config.tms.id} does not reach this mosaic; choose another grid.`, { tone: "warn" });
   const side = document.body.classList.contains("is-panel-open") && innerWidth > 820 ? 340 : 24;
-  map.getView().fit(bounds ?? grid.extent, { padding: [64, 40, 64, side], size: map.getSize(), duration });
+  map.getView().fit(bounds?.extent ?? grid.extent, { padding: [64, 40, 64, side], size: map.getSize(), duration });
 }
 
 function groundResolution(map, grid, ol) {

@@ -48,15 +48,19 @@ export function projectRing(ring, toMap, { step = 0.25 } = {}) {
   return points.filter((point) => point !== null);
 }
 
-/** The map extent of bounds in degrees, null where the projection reaches none of it. */
-export function projectBounds([west, south, east, north], projection) {
+/**
+ * The part of the map that bounds in degrees fill, null where the projection reaches none of it.
+ * `isExact` is false where some of their outline has no place on the map, so that there may be more.
+ */
+export function projectBounds([west, south, east, north], { toMap, extent }) {
   const ring = [[west, south], [east, south], [east, north], [west, north], [west, south]];
-  const step = Math.max((east - west) / 60, (north - south) / 60, 0.001);
-  const points = projectRing(ring, projection.toMap, { step });
-  const inner = [[(west + east) / 2, (south + north) / 2]].map(projection.toMap).filter(Boolean);
-  const [minX, minY, maxX, maxY] = projection.extent;
-  const reached = [...points, ...inner].filter(([x, y]) => x >= minX && x <= maxX && y >= minY && y <= maxY);
-  return reached.length < 2 ? null : ol.extent.boundingExtent(reached);
+  const step = Math.max(Math.abs(east - west) / 60, (north - south) / 60, 0.001);
+  const isPlaced = ([lon, lat]) => toMap([lon, lat]) !== null;
+  const points = projectRing(ring, toMap, { step });
+  if (points.length < 2) return null;
+  const filled = ol.extent.getIntersection(ol.extent.boundingExtent(points), extent);
+  if (ol.extent.isEmpty(filled)) return null;
+  return { extent: filled, isExact: west <= east && ring.every(isPlaced) };
 }
 
 /** Metres along the sphere between two places in degrees. */

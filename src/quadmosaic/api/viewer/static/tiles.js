@@ -45,8 +45,11 @@ export async function problemText(response) {
   return problem.field ? `${problem.field}: ${problem.detail}` : (problem.detail ?? fallback);
 }
 
-/** Shows tiles of `template` on the map; the former layer stays beneath until the new one is complete. */
-export function replaceTiles(map, template, { projection, tileGrid, traffic, opacity }) {
+/**
+ * Shows tiles of `template` on the map; the former layer stays beneath until the new one is complete.
+ * Nothing is asked for outside of `reach`.
+ */
+export function replaceTiles(map, template, { projection, tileGrid, reach, traffic, opacity }) {
   const scale = globalThis.devicePixelRatio >= 1.5 ? 2 : 1;
   const url = scale === 1 ? template : template.replace("{y}", `{y}@${scale}x`);
   const side = tileGrid.getTileSize(0)[0] * scale;
@@ -60,7 +63,7 @@ export function replaceTiles(map, template, { projection, tileGrid, traffic, opa
     transition: 160,
     loader: async (z, x, y, { signal }) => (await traffic.fetch(fill(url, { z, x, y }), signal)) ?? blank,
   });
-  const layer = new ol.layer.Tile({ source, opacity, zIndex: 1, properties: { isMosaic: true } });
+  const layer = new ol.layer.Tile({ source, opacity, extent: reach, zIndex: 1, properties: { isMosaic: true } });
   const former = map.getLayers().getArray().filter((other) => other.get("isMosaic"));
   former.forEach((other) => other.setZIndex(0));
   map.addLayer(layer);
