@@ -10,10 +10,10 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from small_mosaics import SmallMosaic, build_europa, build_mars, build_moon
 
 from quadmosaic import bootstrap
 from quadmosaic.config import Settings
+from small_mosaics import SmallMosaic, build_europa, build_mars, build_moon
 
 START_S = 20.0
 

@@ -70,7 +70,8 @@ def test_a_footprint_is_in_the_cells_it_touches_and_no_others(name: str, grid_id
 def touches_a_little(area: shapely.Geometry, grid: Grid, tile: Tile) -> bool:
     """Whether a cell that sampling missed is touched near its edge, by points hundreds to a side."""
     minx, miny, maxx, maxy = grid.tile_bounds(tile)
-    steps = np.unique(np.concatenate((np.linspace(0, 1, 200), np.geomspace(1e-5, 0.5, 60), 1 - np.geomspace(1e-5, 0.5, 60))))
+    near = np.geomspace(1e-5, 0.5, 60)
+    steps = np.concatenate((np.linspace(0, 1, 200), near, 1 - near))
     x, y = (each.ravel() for each in np.meshgrid(minx + steps * (maxx - minx), miny + steps * (maxy - miny)))
     lon, lat = grid.unproject(x, y)
     return bool(shapely.intersects_xy(area, lon, lat).any())
@@ -79,7 +80,7 @@ def touches_a_little(area: shapely.Geometry, grid: Grid, tile: Tile) -> bool:
 def test_a_ring_of_strips_around_the_pole_touches_164_cells() -> None:
     grid = grids.load(NORTH)
     ring = [rectangle(west, 82, west + 10, 88) for west in range(-180, 180, 10)]
-    sampled = set().union(*(sampled_cells(area, grid, 4, samples=48) for area in ring))
+    sampled = set().union(*(sampled_cells(area, grid, 4, samples=32) for area in ring))
     cells = covering.cover(ring, grid, 4)
     assert len(cells) == 164
     assert set(cells) == sampled
@@ -236,13 +237,5 @@ def test_many_small_footprints_are_covered_as_one_by_one() -> None:
 @pytest.mark.parametrize("grid_id", ["UTM31WGS84Quad", "EuropeanETRS89_LAEAQuad", "NZTM2000Quad", "WebMercatorQuad"])
 def test_grids_of_a_part_of_the_earth_are_covered_where_they_reach(grid_id: str) -> None:
     grid = grids.load(grid_id)
-    for area in (rectangle(-10, 30, 20, 60), rectangle(160, -50, -170, -30), rectangle(-180, -90, 180, 90)):
-        lon, lat = (np.array([value]) for value in (area.centroid.x, area.centroid.y))
-        x, y = grid.project(lon, lat)
-        cells = covering.cover([area], grid, 6)
-        left, top = grid.origin
-        side = grid.cell_size(6)
-        column, row = int((x[0] - left) // side), int((top - y[0]) // side)
-        width, height = grid.matrix_size(6)
-        if 0 <= column < width and 0 <= row < height and area.contains(shapely.Point(lon[0], lat[0])):
-            assert grid.quadkey(Tile(x=column, y=row, z=6)) in cells
+    for area in (rectangle(-10, 30, 20, 60), rectangle(160, -50, 175, -30), rectangle(4, 40, 5, 41)):
+        assert sampled_cells(area, grid, 6, samples=4) <= set(covering.cover([area], grid, 6))

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from quadmosaic.api import gdal, tilesets, wmts
+from quadmosaic.api import gdal, matrix_sets, tilesets, wmts
 
 router = APIRouter()
-for part in (wmts, gdal, tilesets):
+for part in (wmts, gdal, tilesets, matrix_sets):
     router.include_router(part.router)

@@ -46,5 +46,7 @@ def crs_uri(crs_id: str | None) -> str | None:
     if crs_id is None:
         return None
     authority, code = crs_id.split(":")
+    if authority == "OGC":
+        return f"http://www.opengis.net/def/crs/OGC/1.3/{code}"
     name, _, version = authority.partition("_")
     return f"http://www.opengis.net/def/crs/{name}/{version or 0}/{code}"

@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Literal
 
-import pyproj
 from fastapi import APIRouter, Query, Request, Response
 
+from quadmosaic.api.axes import in_crs_order
 from quadmosaic.api.document_reply import document_reply
 from quadmosaic.api.params import ImageQuery, TileSize, image_request
 from quadmosaic.api.services import OfVersion, UsesServices, grid_for, zooms_on
@@ -141,7 +142,7 @@ def _template(request: Request, asset: str, image_format: ImageFormat) -> str:
 def _matrix_set(version: Version, grid: Grid, box: Bounds, *, tile_size: int, for_gdal: bool) -> _MatrixSet:
     minx, miny, maxx, maxy = box
     named = grid.crs_id is not None and not for_gdal
-    ordered = _latitude_first if named and _starts_north(grid) else _as_is
+    ordered = partial(in_crs_order, grid) if named else _x_first
     return _MatrixSet(
         id=grid.id,
         title=grid.title,
@@ -177,13 +178,5 @@ def _crs_name(grid: Grid) -> str:
     return f"urn:ogc:def:crs:EPSG::{code}" if authority == "EPSG" else grid.crs_id
 
 
-def _starts_north(grid: Grid) -> bool:
-    return bool(pyproj.CRS(grid.crs_id).axis_info[0].direction == "north")
-
-
-def _latitude_first(x: float, y: float) -> tuple[float, float]:
-    return y, x
-
-
-def _as_is(x: float, y: float) -> tuple[float, float]:
+def _x_first(x: float, y: float) -> tuple[float, float]:
     return x, y

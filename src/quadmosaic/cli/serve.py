@@ -1,6 +1,5 @@
 """The command that serves a store over HTTP."""
 
-import logging
 import sys
 from typing import Annotated
 
@@ -35,8 +34,5 @@ def serve(store: options.Store = None, host: Host = "127.0.0.1", port: Port = 80
 def run(settings: Settings, *, host: str, port: int) -> None:
     """Listen until interrupted."""
     configure_logging(settings.log_level)
-    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
-    uvicorn.run(
-        bootstrap.http_app(settings, metrics=True), host=host, port=port, log_level=settings.log_level.lower(),
-        proxy_headers=True,
-    )  # fmt: skip
+    app = bootstrap.http_app(settings, metrics=True)
+    uvicorn.run(app, host=host, port=port, log_level=settings.log_level.lower(), access_log=False, proxy_headers=True)

@@ -152,7 +152,7 @@ def _spanned(polygons: Integers, spans: Extents) -> tuple[Integers, Integers, In
 
 def _crossed(edges: Edges, spans: Extents) -> tuple[Integers, Integers, Integers]:
     """Cells that the outlines run through, on their inner side."""
-    pieces = _cut(_turned(_cut(_turned(edges))))
+    pieces = _cut(_turned(_cut(_turned(_near(edges, spans)))))
     dx, dy = pieces.x1 - pieces.x0, pieces.y1 - pieces.y0
     length = np.hypot(dx, dy)
     pieces, dx, dy, length = pieces.of(length > CONTACT), *(values[length > CONTACT] for values in (dx, dy, length))
@@ -163,6 +163,19 @@ def _crossed(edges: Edges, spans: Extents) -> tuple[Integers, Integers, Integers
     inside = (column >= spans.left[owner]) & (column < spans.right[owner])
     inside &= (row >= spans.top[owner]) & (row < spans.bottom[owner])
     return owner[inside], column[inside], row[inside]
+
+
+def _near(edges: Edges, spans: Extents) -> Edges:
+    """Without the edges of partial polygons that pass their extents by."""
+    if not spans.partial.any():
+        return edges
+    owner = edges.owner
+    beside = (np.maximum(edges.x0, edges.x1) < spans.left[owner]) | (
+        np.minimum(edges.x0, edges.x1) > spans.right[owner]
+    )
+    beside |= np.maximum(edges.y0, edges.y1) < spans.top[owner]
+    beside |= np.minimum(edges.y0, edges.y1) > spans.bottom[owner]
+    return edges.of(~beside)
 
 
 def _turned(edges: Edges) -> Edges:

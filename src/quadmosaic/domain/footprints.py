@@ -186,10 +186,10 @@ def _checked(pairs: list[tuple[float, float]]) -> Floats:
     if lon > LARGEST_LONGITUDE:
         raise _invalid(f"has a longitude of {lon:g}; coordinates are longitude, latitude in degrees")
     points = np.round(points, rings.DECIMALS)
-    points = points[np.append(True, (np.diff(points, axis=0) != 0.0).any(axis=1))]
-    if len(points) < 4:
+    different: Floats = points[np.append(True, (np.diff(points, axis=0) != 0.0).any(axis=1))]
+    if len(different) < 4:
         raise _invalid(TOO_FEW)
-    return points
+    return different
 
 
 def _listed(value: Json, key: str) -> list[Json]:

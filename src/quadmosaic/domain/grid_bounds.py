@@ -30,7 +30,7 @@ def bounds_on(bounds: Bounds, grid: Grid) -> Bounds | None:
 
     Edges are bent as the projection asks, so a box around a pole is a full circle's.
     """
-    edges = projected(np.array([shapely.box(*bounds)]), grid, 0).edges
+    edges = projected([shapely.box(*bounds)], grid, 0).edges
     if not len(edges.owner):
         return None
     left, top = grid.origin

@@ -20,6 +20,8 @@ MOST_PIECES = 256
 """Into which one such edge is cut, however curved."""
 TOLERANCE = 1 / 2000
 """Cells, or a fifth of it as share of a smaller footprint."""
+INSIDE_SEAM = 180.0 - 1e-10
+"""Degrees; PROJ takes both sides of a seam that is not at 180 degrees for the western one."""
 STRAIGHT = 1e-9
 """Share of a footprint's size; what bends less is rounding."""
 
@@ -121,7 +123,8 @@ def _shortened(edges: Edges) -> Edges:
 
 def _in_cells(lon: Floats, lat: Floats, grid: Grid, zoom: int) -> tuple[Floats, Floats]:
     """Columns and rows, with fractions; `lon` is the difference from the grid's middle."""
-    x, y = grid.project(lon + reach(grid).middle, lat)
+    middle = reach(grid).middle
+    x, y = grid.project(lon if middle == 0.0 else np.clip(lon, -INSIDE_SEAM, INSIDE_SEAM) + middle, lat)
     left, top = grid.origin
     side = grid.cell_size(zoom)
     return (x - left) / side, (top - y) / side

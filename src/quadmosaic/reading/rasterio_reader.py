@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
@@ -31,7 +31,7 @@ class RasterioReader:
 
     async def read(
         self, granules: Sequence[Granule], geobox: GeoBox, options: ReadOptions
-    ) -> AsyncIterator[Layer | ReadFailure]:
+    ) -> AsyncGenerator[Layer | ReadFailure, None]:
         """As in ports.GranuleReader. Raises Invalid for "bidx", "resampling" and "reproject" that nothing has."""
         _check_kernels(options)
         loop = asyncio.get_running_loop()

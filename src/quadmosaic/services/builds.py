@@ -5,8 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from importlib.metadata import version as package_version
 
 import numpy as np
 import pyproj
@@ -16,20 +14,11 @@ from quadmosaic.domain import advisor, bodies, covering, grids, ordering
 from quadmosaic.domain.errors import Conflict, Invalid, NotFound
 from quadmosaic.domain.granules import Granule, Harvest, Header, JsonObject, Refusal
 from quadmosaic.domain.grids import Grid
-from quadmosaic.domain.mosaic import (
-    AssetProfile,
-    Defaults,
-    Index,
-    Manifest,
-    MosaicRef,
-    Quadkey,
-    Recipe,
-    Report,
-    Version,
-)
+from quadmosaic.domain.mosaic import Defaults, Index, Manifest, MosaicRef, Quadkey, Recipe, Report, Version
 from quadmosaic.domain.mosaicjson import MosaicJson
 from quadmosaic.domain.mosaicjson_index import to_index
 from quadmosaic.ports import Catalog, GranuleReader, MosaicStore
+from quadmosaic.services.manifests import build_report, built_manifest, imported_manifest
 from quadmosaic.services.profiles import asset_profiles
 from quadmosaic.services.scans import scan_files
 
@@ -71,6 +60,17 @@ class _Crawl:
         if answer.headers:
             self.headers[answer.granule.id] = answer.headers
 
+    def report(self, cells: Mapping[Quadkey, tuple[int, ...]], advice: str | None, *, seconds: float) -> Report:
+        return build_report(
+            cells,
+            found=len(self.granules) + len(self.refused),
+            refused=self.refused,
+            normalised=self.normalised,
+            unread=self.unread,
+            advice=advice,
+            seconds=seconds,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Builder:
@@ -95,8 +95,8 @@ class Builder:
             raise Invalid(f"no granule lies on {grid.id}", field="tms")
         index = Index(grid_id=grid.id, zoom=zoom, granules=tuple(granules), cells=cells, headers=crawl.headers)
         profiles = await asset_profiles(self.reader, index, body=grid.body, keys=_asset_keys(recipe, granules))
-        report = _report(crawl, cells, advice, seconds=time.perf_counter() - started)
-        return Draft(manifest=_manifest(recipe, defaults, index, grid, profiles, report), index=index)
+        report = crawl.report(cells, advice, seconds=time.perf_counter() - started)
+        return Draft(manifest=built_manifest(recipe, defaults, index, grid, profiles, report), index=index)
 
     async def imported(
         self, document: MosaicJson, defaults: Defaults, *, scan: bool = True, progress: Progress = silent
@@ -112,19 +112,8 @@ class Builder:
                 raise Invalid(f"{crawl.refused[0].granule_id} {crawl.refused[0].reason}", field="tiles")
         index = replace(index, headers=crawl.headers)
         profiles = await asset_profiles(self.reader, index, body=manifest.body, keys=(key,))
-        report = _report(
-            _Crawl(granules=list(index.granules)), index.cells, None, seconds=time.perf_counter() - started
-        )
-        named = replace(
-            defaults,
-            title=defaults.title or document.name,
-            description=defaults.description or document.description,
-            attribution=defaults.attribution or document.attribution,
-        )
-        stamped = replace(
-            manifest, assets=profiles, defaults=named, report=report, software=_software(), created=_now()
-        )
-        return Draft(manifest=stamped, index=index)
+        report = crawl.report(index.cells, None, seconds=time.perf_counter() - started)
+        return Draft(manifest=imported_manifest(manifest, document, defaults, profiles, report), index=index)
 
     async def _crawl(self, recipe: Recipe, progress: Progress) -> _Crawl:
         crawl = _Crawl()
@@ -228,61 +217,3 @@ def _quadkey_zoom(recipe: Recipe, footprints: Sequence[shapely.Geometry], grid: 
 
 def _asset_keys(recipe: Recipe, granules: Sequence[Granule]) -> tuple[str, ...]:
     return recipe.assets or tuple(granules[0].hrefs)
-
-
-def _report(crawl: _Crawl, cells: Mapping[Quadkey, tuple[int, ...]], advice: str | None, *, seconds: float) -> Report:
-    counts = np.array([len(members) for members in cells.values()])
-    median, p95, most = (int(np.ceil(q)) for q in (np.median(counts), np.percentile(counts, 95), counts.max()))
-    used = len({member for members in cells.values() for member in members})
-    return Report(
-        found=len(crawl.granules) + len(crawl.refused),
-        used=used,
-        refused=tuple(crawl.refused),
-        normalised=dict(crawl.normalised),
-        unread=crawl.unread,
-        cells=len(cells),
-        granules_per_cell=(median, p95, most),
-        advice=advice,
-        seconds=round(seconds, 3),
-    )
-
-
-def _manifest(
-    recipe: Recipe, defaults: Defaults, index: Index, grid: Grid, profiles: tuple[AssetProfile, ...], report: Report
-) -> Manifest:
-    minx, miny, maxx, maxy = shapely.total_bounds(np.array([granule.footprint for granule in index.granules])).tolist()
-    minzoom = max(0, index.zoom - 3) if recipe.minzoom is None else recipe.minzoom
-    maxzoom = _maxzoom(grid, profiles, index) if recipe.maxzoom is None else recipe.maxzoom
-    if not 0 <= minzoom <= maxzoom <= grid.maxzoom:
-        raise Invalid(f"zooms {minzoom} to {maxzoom} are not in order within 0 to {grid.maxzoom}", field="minzoom")
-    return Manifest(
-        body=grid.body,
-        grid_id=grid.id,
-        tms=recipe.tms if isinstance(recipe.tms, dict) else None,
-        quadkey_zoom=index.zoom,
-        minzoom=minzoom,
-        maxzoom=maxzoom,
-        bounds=(minx, miny, maxx, maxy),
-        center=((minx + maxx) / 2, (miny + maxy) / 2, max(minzoom, min(index.zoom, maxzoom))),
-        assets=profiles,
-        defaults=defaults,
-        recipe=recipe,
-        report=report,
-        software=_software(),
-        created=_now(),
-    )
-
-
-def _maxzoom(grid: Grid, profiles: Sequence[AssetProfile], index: Index) -> int:
-    """The zoom of the finest pixels, from the files or else from the items' `gsd`."""
-    finest = [profile.resolution for profile in profiles if profile.resolution]
-    finest += [gsd for granule in index.granules if isinstance(gsd := granule.properties.get("gsd"), int | float)]
-    return max(grid.zoom_for(min(finest)) if finest else 0, index.zoom)
-
-
-def _software() -> str:
-    return f"quadmosaic {package_version('quadmosaic')}"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -7,13 +7,13 @@ import numpy as np
 from quadmosaic.domain.errors import Unavailable
 from quadmosaic.domain.mosaic import AssetProfile
 from quadmosaic.rendering.encode import ImageFormat, tiff_nodata
-from quadmosaic.rendering.style import colored, view
+from quadmosaic.rendering.style import VISIBLE_BANDS, colored
 from quadmosaic.services.images import ImageRequest, blank
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
-    """`bands` counts alpha; `dtype` is numpy's name; `nodata` is None where a mask, or nothing, says what is empty."""
+    """`bands` counts alpha; `dtype` is numpy's name; `nodata` is None where alpha, or nothing, says what is empty."""
 
     bands: int
     dtype: str
@@ -21,17 +21,16 @@ class Layout:
 
 
 def layout(profile: AssetProfile, request: ImageRequest, image_format: ImageFormat) -> Layout:
-    """The layout of every image of a request, found by drawing one empty pixel.
+    """The layout of every image of a request; that of values is found by drawing one empty pixel.
 
-    Raises Unavailable while nothing is known of the asset's files, Invalid where the request does not fit them.
+    Views count as RGB, which is what grey ones are read as by who expects three or four bands. Raises Unavailable
+    for values of files of which nothing is known, Invalid where the request does not fit them.
     """
+    if image_format.is_view:
+        has_alpha = image_format is not ImageFormat.JPEG and request.return_mask is not False
+        return Layout(bands=VISIBLE_BANDS + has_alpha, dtype="uint8", nodata=None)
     if profile.dtype is None or profile.count is None:
         raise Unavailable(f"the files of asset {profile.key!r} have not been read yet, so their type is not known")
-    image = blank(profile, request, width=1, height=1)
-    if image_format.is_view:
-        picture = view(image, request.style, stretch=profile.stretch)
-        has_alpha = image_format is not ImageFormat.JPEG and request.return_mask is not False
-        return Layout(bands=len(picture.bands) + has_alpha, dtype="uint8", nodata=None)
-    values = colored(image, request.style)
+    values = colored(blank(profile, request, width=1, height=1), request.style)
     dtype = np.dtype(np.uint8) if values.bands.dtype == np.bool_ else values.bands.dtype
     return Layout(bands=len(values.bands), dtype=dtype.name, nodata=tiff_nodata(dtype, values.nodata))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -101,8 +102,14 @@ class Stretches:
                 unscale=unscale,
                 timeout_s=SAMPLE_DEADLINE_S,
             )
-            self._sampled[key] = asyncio.ensure_future(self._sample(version, options, expression))
+            self._sampled[key] = asyncio.create_task(self._sample(version, options, expression))
+            self._sampled[key].add_done_callback(partial(self._forget_failed, key))
         return await asyncio.shield(self._sampled[key])
+
+    def _forget_failed(self, key: tuple[object, ...], task: "asyncio.Task[Ranges]") -> None:
+        """What was out of reach is asked for again."""
+        if task.cancelled() or task.exception() or not task.result():
+            self._sampled.pop(key, None)
 
     async def _sample(self, version: Version, options: ReadOptions, expression: str | None) -> Ranges:
         page = await self.store.granules(version, limit=SAMPLE_GRANULES)

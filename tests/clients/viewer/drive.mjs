@@ -1,5 +1,5 @@
 /**
- * Drives the viewer in Chromium: `node drive.mjs BASE_URL MOSAIC FOLDER`.
+ * Drives the viewer in Chromium: `node drive.mjs BASE_URL MOSAIC FOLDER PLACES`, PLACES being JSON: name -> [lon, lat].
  * Writes pictures into FOLDER and tells on standard output, as JSON, what it saw; the test judges.
  */
 
@@ -12,7 +12,8 @@ const FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--h
 const TIMEOUT = 30_000;
 
 const [baseUrl, mosaic, folder] = process.argv.slice(2);
-const seen = { requests: [], faults: [], responses: [] };
+const places = JSON.parse(process.argv[5]);
+const seen = { requests: [], faults: [], refusals: [], pixels: {} };
 
 const browser = await chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
 try {
@@ -27,34 +28,36 @@ try {
     values: await readValues(page),
     keyboard: await readWithKeyboard(page),
     footprints: await toggleFootprints(page),
+    outside: await readOutside(page),
     links: await readLinks(page),
     grids: await visitGrids(page),
     narrow: await visitNarrow(page),
   };
-  const quiet = seen.faults.splice(0);
+  const [faults, refusals] = [seen.faults.splice(0), seen.refusals.splice(0)];
   report.failure = await breakTiles(page);
-  console.log(JSON.stringify({ ...report, faults: quiet, requests: seen.requests, responses: seen.responses }));
+  console.log(JSON.stringify({ ...report, faults, refusals, requests: seen.requests, pixels: seen.pixels }));
 } finally {
   await browser.close();
 }
 
 function watch(page) {
   page.on("request", (request) => seen.requests.push(request.url()));
-  page.on("response", (response) => { if (response.status() >= 400) seen.responses.push(`${response.status()} ${response.url()}`); });
+  page.on("response", (response) => { if (response.status() >= 400) seen.refusals.push(`${response.status()} ${response.url()}`); });
   page.on("pageerror", (error) => seen.faults.push(`page: ${error.message}`));
   page.on("console", (message) => { if (["error", "warning"].includes(message.type())) seen.faults.push(`${message.type()}: ${message.text()}`); });
 }
 
 async function visitList(page) {
-  await page.goto(baseUrl);
+  await page.goto(`${baseUrl}/`);
   const card = page.locator(".card", { has: page.locator(`a[href*="/mosaics/${mosaic}/"]`) });
   await card.first().waitFor();
-  const picture = card.first().locator(".picture img");
-  await page.waitForFunction((image) => image.complete && image.naturalWidth > 0, await picture.elementHandle());
+  const preview = card.first().locator(".picture img");
+  await page.waitForFunction((image) => image.complete && image.naturalWidth > 0, await preview.elementHandle());
   await page.screenshot({ path: join(folder, "list.png") });
   const text = await card.first().innerText();
+  const pictureWidth = await preview.evaluate((image) => image.naturalWidth);
   await card.first().getByRole("link", { name: "Open map" }).click();
-  return { text, pictureWidth: await picture.evaluate((image) => image.naturalWidth).catch(() => null), url: page.url() };
+  return { text, pictureWidth };
 }
 
 async function visitMap(page) {
@@ -64,12 +67,15 @@ async function visitMap(page) {
   return {
     title: await page.title(),
     url: page.url(),
-    scale: await page.locator(".ol-scale-line-inner").innerText(),
-    scaleWidth: await page.locator(".ol-scale-line-inner").evaluate((line) => line.getBoundingClientRect().width),
-    metresPerPixel: Number(new URLSearchParams(new URL(page.url()).hash.slice(1)).get("mpp")),
+    ...await scaleOf(page),
     drawn: await page.evaluate(() => globalThis.quadmosaic.traffic.drawn),
     notices: await page.locator(".notice").allInnerTexts(),
   };
+}
+
+async function scaleOf(page) {
+  const line = page.locator(".ol-scale-line-inner");
+  return { scale: await line.textContent(), scaleWidth: await line.evaluate((inner) => inner.getBoundingClientRect().width) };
 }
 
 async function changeStyles(page) {
@@ -103,7 +109,7 @@ async function changeStyles(page) {
 }
 
 async function readValues(page) {
-  const point = await pixelOf(page, [77.45, 18.4]);
+  const point = await pixelOf(page, places.delta);
   await page.mouse.move(point.x, point.y);
   const position = await page.locator("#position").innerText();
   await page.mouse.click(point.x, point.y);
@@ -117,10 +123,21 @@ async function readValues(page) {
 
 async function readWithKeyboard(page) {
   await page.locator("#map").focus();
+  await page.keyboard.press("ArrowRight");
+  await settle(page);
   await page.keyboard.press("Enter");
   const rows = await valueRows(page);
   await page.getByRole("button", { name: "Close the values" }).click();
   return { rows };
+}
+
+async function readOutside(page) {
+  const point = await pixelOf(page, places.nowhere);
+  await page.mouse.click(point.x, point.y);
+  await page.locator('#values[aria-busy="false"]').waitFor();
+  const text = await page.locator("#values-list").innerText();
+  await page.keyboard.press("Escape");
+  return { text };
 }
 
 async function toggleFootprints(page) {
@@ -147,14 +164,14 @@ async function visitGrids(page) {
   const options = await page.locator("#grid option").evaluateAll((all) => all.map((option) => ({ id: option.title, url: option.value })));
   const seenGrids = {};
   for (const { id, url } of options) {
-    if (!/(Geographic|Mercator|NorthPolar)Sphere$/.test(id) || /WebMercator/.test(id)) continue;
+    if (!/^[A-Z][a-z]+(Geographic|Mercator|NorthPolar)Sphere$/.test(id) || id.includes("WebMercator")) continue;
     await page.goto(url);
     await settle(page);
     await picture(page, `grid-${id}`);
     seenGrids[id] = {
       drawn: await page.evaluate(() => globalThis.quadmosaic.traffic.drawn),
       notices: await page.locator(".notice").allInnerTexts(),
-      scale: await page.locator(".ol-scale-line-inner").innerText(),
+      ...await scaleOf(page),
     };
   }
   return { options: options.map(({ id }) => id), seen: seenGrids };
@@ -204,8 +221,10 @@ async function settle(page) {
   await page.waitForTimeout(350);
 }
 
-/** The map alone, without what lies over it. */
+/** The map alone, without what lies over it, and where the places are in it. */
 async function picture(page, name) {
+  seen.pixels[name] = Object.fromEntries(await Promise.all(
+    Object.entries(places).map(async ([place, degrees]) => [place, await pixelOf(page, degrees)])));
   await page.screenshot({ path: join(folder, `${name}-page.png`) });
   const setVisibility = (value) => page.evaluate((visibility) => {
     document.querySelectorAll("body > :not(#map)").forEach((part) => { part.style.visibility = visibility; });
@@ -218,7 +237,9 @@ async function picture(page, name) {
 async function pixelOf(page, place) {
   return page.evaluate((degrees) => {
     const { map, toMap } = globalThis.quadmosaic;
-    const [x, y] = map.getPixelFromCoordinate(toMap(degrees));
+    const pixel = map.getPixelFromCoordinate(toMap(degrees));
+    if (pixel === null) return null;
+    const [x, y] = pixel;
     const box = map.getTargetElement().getBoundingClientRect();
     return { x: box.left + x, y: box.top + y };
   }, place);

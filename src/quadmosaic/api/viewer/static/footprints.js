@@ -16,7 +16,7 @@ export class Footprints {
     this.loading = null;
     this.highlighted = null;
     this.source = new ol.source.Vector({ wrapX: false });
-    const plain = outlineStyle(colour, 1.1, 0.75, 0.015);
+    const plain = outlineStyle(colour, 1.2, 0.95, 0.015);
     const strong = outlineStyle(colour, 2.6, 1, 0.12);
     this.layer = new ol.layer.Vector({
       source: this.source,
@@ -71,8 +71,10 @@ export class Footprints {
 
 function outlineStyle(colour, width, opacity, fill) {
   const [red, green, blue] = ol.color.asArray(colour);
-  return new ol.style.Style({
+  const casing = new ol.style.Style({ stroke: new ol.style.Stroke({ color: [0, 0, 0, 0.45], width: width + 2 }) });
+  const line = new ol.style.Style({
     stroke: new ol.style.Stroke({ color: [red, green, blue, opacity], width }),
     fill: new ol.style.Fill({ color: [red, green, blue, fill] }),
   });
+  return [casing, line];
 }

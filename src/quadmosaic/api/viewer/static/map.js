@@ -37,7 +37,7 @@ function start(config, ol) {
   const traffic = new TileTraffic({
     onActivity: (active) => document.body.classList.toggle("is-loading", active > 0),
     onProblem: (text) => notices.tell("tiles", `A tile could not be drawn: ${text}`, {
-      action: { label: "Try again", run: () => tiles.getSource().refresh() },
+      action: { label: "Try again", run: drawTiles },
     }),
     onSkipped: () => notices.tell("skipped", "Some granules could not be read; the map shows what could.", { tone: "warn" }),
   });

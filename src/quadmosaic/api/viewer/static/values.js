@@ -62,7 +62,7 @@ export class Values {
       listeners: { mouseenter: enter, mouseleave: leave, focus: enter, blur: leave },
       children: [
         element("span", { class: "value-number", text: String(number) }),
-        element("span", { class: "value-id", text: granule, title: granule }),
+        element("span", { class: "value-id", text: granule.replaceAll("__", "\u200b__") }),
         reading,
         ...(isDrawn ? [element("span", { class: "value-tag", text: "on top" })] : []),
       ],

@@ -1,0 +1,117 @@
+"""Manifests: what a build writes beside its index, composed from the recipe, the index and what was read."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version as package_version
+
+import numpy as np
+import shapely
+
+from quadmosaic.domain.errors import Invalid
+from quadmosaic.domain.granules import Granule, Refusal
+from quadmosaic.domain.grids import Grid
+from quadmosaic.domain.mosaic import AssetProfile, Defaults, Index, Manifest, Quadkey, Recipe, Report
+from quadmosaic.domain.mosaicjson import MosaicJson
+
+MAP_ZOOMS_ABOVE_INDEX = 3
+
+
+def build_report(
+    cells: Mapping[Quadkey, tuple[int, ...]],
+    *,
+    found: int,
+    refused: Sequence[Refusal],
+    normalised: Mapping[str, int],
+    unread: int,
+    advice: str | None,
+    seconds: float,
+) -> Report:
+    """What a build did; `cells` are those of its index, at least one."""
+    counts = np.array([len(members) for members in cells.values()])
+    median, p95, most = (int(np.ceil(q)) for q in (np.median(counts), np.percentile(counts, 95), counts.max()))
+    return Report(
+        found=found,
+        used=len({member for members in cells.values() for member in members}),
+        refused=tuple(refused),
+        normalised=dict(normalised),
+        unread=unread,
+        cells=len(cells),
+        granules_per_cell=(median, p95, most),
+        advice=advice,
+        seconds=round(seconds, 3),
+    )
+
+
+def built_manifest(
+    recipe: Recipe, defaults: Defaults, index: Index, grid: Grid, profiles: tuple[AssetProfile, ...], report: Report
+) -> Manifest:
+    """The manifest of a recipe's build. Raises Invalid (field "minzoom") for zooms that are not in order."""
+    minx, miny, maxx, maxy = shapely.total_bounds(np.array([granule.footprint for granule in index.granules])).tolist()
+    minzoom = max(0, index.zoom - MAP_ZOOMS_ABOVE_INDEX) if recipe.minzoom is None else recipe.minzoom
+    maxzoom = _maxzoom(grid, profiles, index) if recipe.maxzoom is None else recipe.maxzoom
+    if not 0 <= minzoom <= maxzoom <= grid.maxzoom:
+        raise Invalid(f"zooms {minzoom} to {maxzoom} are not in order within 0 to {grid.maxzoom}", field="minzoom")
+    return Manifest(
+        body=grid.body,
+        grid_id=grid.id,
+        tms=recipe.tms if isinstance(recipe.tms, dict) else None,
+        quadkey_zoom=index.zoom,
+        minzoom=minzoom,
+        maxzoom=maxzoom,
+        bounds=(minx, miny, maxx, maxy),
+        center=((minx + maxx) / 2, (miny + maxy) / 2, max(minzoom, min(index.zoom, maxzoom))),
+        assets=profiles,
+        defaults=defaults,
+        recipe=recipe,
+        report=report,
+        software=_software(),
+        created=_now(),
+    )
+
+
+def imported_manifest(
+    manifest: Manifest,
+    document: MosaicJson,
+    defaults: Defaults,
+    profiles: tuple[AssetProfile, ...],
+    report: Report,
+) -> Manifest:
+    """The manifest of an imported document: its own words where `defaults` has none, its own profile if none was read."""
+    named = replace(
+        defaults,
+        title=defaults.title or document.name,
+        description=defaults.description or document.description,
+        attribution=defaults.attribution or document.attribution,
+    )
+    was_read = any(profile.dtype is not None for profile in profiles)
+    return replace(
+        manifest,
+        assets=profiles if was_read else manifest.assets,
+        defaults=named,
+        report=report,
+        software=_software(),
+        created=_now(),
+    )
+
+
+def _maxzoom(grid: Grid, profiles: Sequence[AssetProfile], index: Index) -> int:
+    """The zoom of the finest pixels, from the files or else from the items' `gsd`."""
+    finest = [profile.resolution for profile in profiles if profile.resolution]
+    finest += [gsd for granule in index.granules if (gsd := _gsd(granule)) is not None]
+    return max(grid.zoom_for(min(finest)) if finest else 0, index.zoom)
+
+
+def _gsd(granule: Granule) -> float | None:
+    gsd = granule.properties.get("gsd")
+    is_size = isinstance(gsd, int | float) and not isinstance(gsd, bool) and 0 < gsd < math.inf
+    return float(gsd) if is_size else None
+
+
+def _software() -> str:
+    return f"quadmosaic {package_version('quadmosaic')}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

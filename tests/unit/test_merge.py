@@ -1,0 +1,152 @@
+"""Merging: every pixel selection as rio-tiler's own method, expressions first, and what stops early."""
+
+import numpy as np
+import pytest
+import shapely
+from rio_tiler.mosaic.methods import PixelSelectionMethod
+
+from quadmosaic.domain.errors import Invalid
+from quadmosaic.domain.granules import Granule
+from quadmosaic.ports import Layer
+from quadmosaic.rendering.merge import PIXEL_SELECTIONS, Merge, check_expression, expression_bands
+from rasters import Array
+
+
+def layer(bands: Array, mask: Array, *, nodata: float | None = None, palette: dict | None = None) -> Layer:
+    return Layer(
+        granule=Granule(id="g", hrefs={}, footprint=shapely.Point()),
+        bands=bands,
+        mask=mask,
+        band_names=tuple(f"b{number + 1}" for number in range(len(bands))),
+        nodata=nodata,
+        palette=palette,
+    )
+
+
+def layers(*, count: int = 4, bands: int = 2, dtype: str = "float32", seed: int = 7) -> list[Layer]:
+    """Layers of random values in which a third of the pixels are invalid."""
+    random = np.random.default_rng(seed)
+    return [
+        layer(random.uniform(1, 200, (bands, 16, 16)).astype(dtype), random.random((16, 16)) > 1 / 3)
+        for _ in range(count)
+    ]
+
+
+def merged(given: list[Layer], selection: str, *, expression: str | None = None) -> Merge:
+    merge = Merge(pixel_selection=selection, expression=expression)
+    for each in given:
+        merge.add(each)
+    return merge
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
+@pytest.mark.parametrize("selection", PIXEL_SELECTIONS)
+def test_each_selection_gives_what_rio_tilers_own_method_gives(selection: str, dtype: str) -> None:
+    given = layers(dtype=dtype)
+    method = PixelSelectionMethod[selection].value()
+    for each in given:
+        method.feed(np.ma.MaskedArray(each.bands.copy(), mask=np.stack([~each.mask] * len(each.bands))))
+    expected = method.data if method.data.ndim == 3 else method.data[np.newaxis]
+    image = merged(given, selection).result()
+    assert image is not None
+    valid = ~np.ma.getmaskarray(expected).all(axis=0)
+    np.testing.assert_array_equal(image.mask, valid)
+    np.testing.assert_array_equal(image.bands[:, valid], expected.data[:, valid])
+    assert image.bands.dtype == expected.dtype
+
+
+def test_the_layers_that_were_given_are_left_as_they_were() -> None:
+    given = layers()
+    before = [(each.bands.copy(), each.mask.copy()) for each in given]
+    merged(given, "highest").result()
+    for each, (bands, mask) in zip(given, before, strict=True):
+        np.testing.assert_array_equal(each.bands, bands)
+        np.testing.assert_array_equal(each.mask, mask)
+
+
+def test_an_expression_is_computed_for_each_layer_before_they_are_merged() -> None:
+    valid = np.ones((1, 2), np.bool_)
+    one, two = layer(np.array([[[1.0, 9.0]], [[2.0, 1.0]]]), valid), layer(np.array([[[4.0, 1.0]], [[1.0, 3.0]]]), valid)
+    image = merged([one, two], "highest", expression="b1-b2;b1*b2").result()
+    assert image is not None
+    np.testing.assert_array_equal(image.bands, [[[3.0, 8.0]], [[4.0, 9.0]]])
+
+
+def test_an_expression_has_neither_the_nodata_nor_the_palette_of_its_bands() -> None:
+    one = layer(np.ones((1, 2, 2), np.uint8), np.ones((2, 2), np.bool_), nodata=0, palette={1: (255, 0, 0, 255)})
+    plain, derived = (merged([one], "first", expression=text).result() for text in (None, "b1*2"))
+    assert plain is not None
+    assert derived is not None
+    assert (plain.nodata, plain.palette) == (0, {1: (255, 0, 0, 255)})
+    assert (derived.nodata, derived.palette) == (None, None)
+
+
+@pytest.mark.parametrize("selection", ["stdev", "count", "mean"])
+def test_what_is_no_longer_an_index_has_no_palette(selection: str) -> None:
+    palette = {1: (255, 0, 0, 255)}
+    image = merged([layer(np.ones((1, 2, 2), np.uint8), np.ones((2, 2), np.bool_), palette=palette)], selection).result()
+    assert image is not None
+    assert image.palette is None
+
+
+def test_first_is_done_once_every_pixel_is_valid_and_not_before() -> None:
+    left = np.array([[True, False]])
+    merge = Merge(pixel_selection="first")
+    for mask, done in ((left, False), (left, False), (~left, True)):
+        merge.add(layer(np.ones((1, 1, 2)), mask))
+        assert merge.done is done
+
+
+@pytest.mark.parametrize("selection", [name for name in PIXEL_SELECTIONS if name != "first"])
+def test_no_other_selection_is_ever_done(selection: str) -> None:
+    given = [layer(each.bands, np.ones((16, 16), np.bool_)) for each in layers()]
+    assert not merged(given, selection).done
+
+
+def test_nothing_added_is_no_image() -> None:
+    assert Merge(pixel_selection="mean").result() is None
+
+
+def test_another_number_of_bands_is_not_accepted_once_there_is_a_first() -> None:
+    one, two = layers(bands=1)[0], layers(bands=2)[0]
+    merge = Merge(pixel_selection="first")
+    assert merge.accepts(two)
+    merge.add(one)
+    assert merge.accepts(one)
+    assert not merge.accepts(two)
+
+
+def test_a_condition_gives_numbers_that_every_format_can_hold() -> None:
+    image = merged(layers(bands=1), "first", expression="b1>100").result()
+    assert image is not None
+    assert image.bands.dtype == np.uint8
+    assert set(np.unique(image.bands)) <= {0, 1}
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["", ";", "1+1", "b1+", "b1+b2)", "import os", "b1.real", "foo(b1)", "__import__('os')", "bA", "b1,b2", "[b1]"]
+    + ["-" * 60_000 + "b1", "(" * 5_000 + "b1" + ")" * 5_000],
+    ids=lambda text: text[:12],
+)
+def test_what_is_no_band_expression_is_refused_before_a_pixel_is_read(expression: str) -> None:
+    with pytest.raises(Invalid) as error:
+        check_expression(expression)
+    assert error.value.field == "expression"
+
+
+@pytest.mark.parametrize("expression", ["b1+b9", "b1+foo", "b1 & 1.5"])
+def test_what_cannot_be_computed_from_the_bands_is_refused(expression: str) -> None:
+    with pytest.raises(Invalid) as error:
+        merged(layers(bands=1), "first", expression=expression)
+    assert error.value.field == "expression"
+
+
+def test_the_bands_that_an_expression_needs_are_counted_once_and_in_order() -> None:
+    assert expression_bands("b3/B1;b11-b3") == (1, 3, 11)
+
+
+def test_an_unknown_selection_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(Invalid, match="lowest") as error:
+        Merge(pixel_selection="best")
+    assert error.value.field == "pixel_selection"
