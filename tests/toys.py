@@ -1,14 +1,16 @@
 """Toy mosaics for tests of services and routes: rasters laid exactly on tiles of Mars, in a store of their own."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 
+from fixtures_server import serving
 from quadmosaic import bootstrap
 from quadmosaic.bootstrap import Adapters
 from quadmosaic.config import Settings
@@ -64,6 +66,13 @@ class Toys:
 
     def outside(self) -> Adapters:
         return bootstrap.adapters(self.settings)
+
+    @contextmanager
+    def served(self, *, outside: Adapters | None = None, **settings: Any) -> Generator[httpx.Client]:
+        """A client of the service on this store, which listens on a port of its own."""
+        app = bootstrap.http_app(self.settings.model_copy(update=settings), metrics=False, outside=outside)
+        with serving(app) as base, httpx.Client(base_url=base, timeout=30) as client:
+            yield client
 
     def publish(
         self,

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 
 from fastapi import FastAPI
 
 from quadmosaic.api.app import create_app
 from quadmosaic.api.services import Services
+from quadmosaic.api.viewer_assets import check_vendor
 from quadmosaic.config import Settings
 from quadmosaic.domain.access import AccessMode, BucketAccess
 from quadmosaic.ports import Catalog, GranuleReader, MosaicStore
@@ -68,7 +70,9 @@ def services(settings: Settings, outside: Adapters) -> Services:
 
 
 def http_app(settings: Settings, *, metrics: bool, outside: Adapters | None = None) -> FastAPI:
-    """The HTTP service."""
+    """The HTTP service. Raises Invalid (field "VIEWER_ASSETS") for a folder that lacks the viewer's libraries."""
+    if settings.viewer_assets is not None:
+        check_vendor(Path(settings.viewer_assets))
     return create_app(
         services(settings, outside or adapters(settings)),
         version=version("quadmosaic"),

@@ -17,7 +17,7 @@ import rasterio
 
 from quadmosaic.api.viewer_assets import ASSETS
 
-pytestmark = pytest.mark.clients
+pytestmark = [pytest.mark.clients, pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")]
 
 ROOT = Path(__file__).parents[2]
 DRIVER = Path(__file__).parent / "viewer" / "drive.mjs"

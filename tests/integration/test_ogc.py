@@ -1,8 +1,12 @@
 """The OGC documents and GDAL files, as URLs answer them; tests/clients drives the programs that read them."""
 
 import asyncio
+import contextlib
 import itertools
 import json
+import subprocess
+import sys
+from collections.abc import Generator
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -293,24 +297,59 @@ def test_gdal_file_refuses_by_field(http: httpx.Client, query: dict[str, str], f
     assert refused(http, f"/mosaics/mars-strips/{EQUIDISTANT}/gdal.xml", **query) == (400, field)
 
 
-def test_gdal_file_waits_for_files_that_were_never_read(tmp_path: Path) -> None:
-    settings = Settings(store=str(tmp_path / "store"))
+@contextlib.contextmanager
+def unread_mosaic(folder: Path, tms: str, box: tuple[float, float, float, float]) -> Generator[httpx.Client]:
+    """A client of a service with the mosaic `unread`, of one file that nobody has opened."""
+    settings = Settings(store=str(folder / "store"))
     outside = bootstrap.adapters(settings)
-    square = {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]]}
-    feature = {"type": "Feature", "geometry": square, "properties": {"path": str(tmp_path / "missing.tif")}}
+    geometry = shapely.geometry.mapping(shapely.box(*box))
+    feature = {"type": "Feature", "geometry": geometry, "properties": {"path": str(folder / "missing.tif")}}
     source = FeaturesSource(features={"type": "FeatureCollection", "features": [feature]})
 
     async def build() -> None:
-        recipe = Recipe(source=source, tms="MarsMercatorSphere", scan=False)
+        recipe = Recipe(source=source, tms=tms, scan=False)
         await publish(outside.store, "unread", await bootstrap.builder(outside.reader).draft(recipe, Defaults()))
 
     asyncio.run(build())
     with serving(bootstrap.http_app(settings, metrics=False)) as url, httpx.Client(base_url=url) as client:
+        yield client
+
+
+def test_gdal_file_waits_for_files_that_were_never_read(tmp_path: Path) -> None:
+    with unread_mosaic(tmp_path, "MarsMercatorSphere", (0, 0, 1, 1)) as client:
         values = client.get(f"/mosaics/unread/{EQUIDISTANT}/gdal.xml")
         pictures = client.get(f"/mosaics/unread/{EQUIDISTANT}/gdal.xml?tile_format=png")
     assert values.status_code == 503
     assert "not been read" in values.json()["detail"]
     assert pictures.status_code == 200
+
+
+def test_wmts_of_earth_has_urns_degrees_and_only_grids_that_are_at_home_there(tmp_path: Path) -> None:
+    with unread_mosaic(tmp_path, "WebMercatorQuad", (100, 10, 101, 11)) as client:
+        document = capabilities(client, "unread")
+    crs = dict(
+        zip(texts(document, ".//w:TileMatrixSet/o:Identifier"), texts(document, ".//o:SupportedCRS"), strict=True)
+    )
+    assert crs["WebMercatorQuad"] == "urn:ogc:def:crs:EPSG::3857"
+    assert crs["WGS1984Quad"] == "urn:ogc:def:crs:EPSG::4326"
+    assert crs["WorldCRS84Quad"] == "urn:ogc:def:crs:OGC:1.3:CRS84"
+    assert not {"EuropeanETRS89_LAEAQuad", "NZTM2000Quad", "UTM31WGS84Quad"} & set(crs)
+    box = document.find(".//o:WGS84BoundingBox", WMTS)
+    assert box is not None
+    assert [float(text) for text in texts(box, "o:LowerCorner")[0].split()] == [100, 10]
+    corners = {
+        tms.findtext("o:Identifier", namespaces=WMTS): tms.findtext("w:TileMatrix/w:TopLeftCorner", namespaces=WMTS)
+        for tms in document.findall("w:Contents/w:TileMatrixSet", WMTS)
+    }
+    assert (corners["WGS1984Quad"], corners["WorldCRS84Quad"]) == ("90.0 -180.0", "-180.0 90.0")
+
+
+def test_wmts_of_a_polar_grid_gives_its_crs_in_full(tmp_path: Path) -> None:
+    with unread_mosaic(tmp_path, "MarsNorthPolarSphere", (0, 82, 90, 88)) as client:
+        document = capabilities(client, "unread", tms="MarsNorthPolarSphere")
+        named = texts(capabilities(client, "unread"), "w:Contents/w:TileMatrixSet/o:Identifier")
+    assert texts(document, ".//o:SupportedCRS")[0].startswith("PROJCRS")
+    assert "MarsNorthPolarSphere" not in named
 
 
 # OGC API Tiles
@@ -381,3 +420,8 @@ def test_a_matrix_set_is_its_ogc_document(http: httpx.Client) -> None:
 def test_conformance_names_ogc_api_tiles(http: httpx.Client) -> None:
     classes = http.get("/conformance").json()["conformsTo"]
     assert "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf/core" in classes
+
+
+def test_a_service_starts_without_the_template_engine() -> None:
+    code = "import sys, quadmosaic.bootstrap; sys.exit('jinja2' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

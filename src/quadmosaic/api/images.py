@@ -31,7 +31,8 @@ async def image_reply(
 ) -> Response:
     """Answer 304 before any look-up or pixel when the client has it, else find the granules and draw."""
     mosaic = request.path_params["mosaic"]
-    drawing = image_request(params, version.manifest.defaults.style)
+    is_view = image_format is None or image_format.is_view
+    drawing = image_request(params, version.manifest.defaults.style, is_view=is_view)
     tag = etag(version, geobox, drawing, image_format, empty, buffer)
     control = cache_control(mosaic, head_max_age_s=services.head_max_age_s)
     if unchanged := not_modified(request, tag, control):
@@ -39,12 +40,12 @@ async def image_reply(
     rendered = await services.images.draw(
         version, await find(), geobox, drawing, image_format, buffer=buffer, fill_empty=empty == "fill"
     )
-    if rendered.body is None and empty == "404":
-        return problem(404, "there are no data here")
     partial_control = cache_control(mosaic, head_max_age_s=services.head_max_age_s, partial=rendered.partial)
     headers = _headers(rendered, geobox.buffered(buffer), crs_id) | {"Cache-Control": partial_control}
     if not rendered.partial:
         headers["ETag"] = tag
+    if rendered.body is None and empty == "404":
+        return problem(404, "there are no data here", headers=headers)
     if rendered.body is None:
         return Response(status_code=204, headers=headers)
     return Response(rendered.body, media_type=rendered.image_format.media_type, headers=headers)

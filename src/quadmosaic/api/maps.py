@@ -84,7 +84,7 @@ async def index_page(
 
     page = await services.mosaics.page(after=after, limit=60)
     cards = [_card(request, version) for version in page.items]
-    return HTMLResponse(render_index(cards, next_page=page.next), headers={"Cache-Control": "no-cache"})
+    return HTMLResponse(render_index(cards, next_page=page.next, base_url=str(request.base_url)), headers={"Cache-Control": "no-cache"})
 
 
 def _card(request: Request, version: Version) -> dict[str, object]:
@@ -130,6 +130,7 @@ def _viewer_config(request: Request, version: Version, mosaic: str, grid: Grid) 
         "maxzoom": maxzoom,
         "assets": [asset_summary(profile) for profile in manifest.assets],
         "default_asset": manifest.default_asset,
+        "style": dict(manifest.defaults.style),
         "colormaps": COLORMAP_NAMES,
         "grids": [
             {"id": other, "url": absolute(request, f"/mosaics/{mosaic}/{other}/map.html")}

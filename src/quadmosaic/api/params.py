@@ -16,6 +16,9 @@ READ_RESAMPLINGS = ("nearest", "bilinear", "cubic", "cubic_spline", "lanczos", "
 WARP_RESAMPLINGS = tuple(method.name for method in Resampling if method.name not in ("gauss",))
 MAX_SIZE = 2048
 
+_COLOURS = frozenset({"rescale", "colormap", "colormap_name", "color_formula"})
+_BANDS = frozenset({"assets", "bidx", "expression"})
+
 
 class ImageParams(BaseModel):
     """Everything that says what is read and how it is drawn."""
@@ -49,10 +52,13 @@ TileSize = Annotated[int, Query(ge=1, le=MAX_SIZE, description="pixels along a s
 Buffer = Annotated[float, Query(ge=0, le=256, multiple_of=0.5, description="pixels added on every side")]
 
 
-def image_request(params: ImageParams, defaults: Mapping[str, str]) -> ImageRequest:
-    """The request; `defaults` are the mosaic's own values by parameter name. Raises Invalid with the field."""
+def image_request(params: ImageParams, defaults: Mapping[str, str], *, is_view: bool = True) -> ImageRequest:
+    """The request; `defaults` are the mosaic's own values by parameter name, their colours being for views only.
+
+    Raises Invalid with the field.
+    """
     given = params.model_dump(exclude_unset=True)
-    told = ImageParams.model_validate({**_parsed_defaults(defaults, given), **given})
+    told = ImageParams.model_validate({**_parsed_defaults(defaults, given, is_view=is_view), **given})
     return ImageRequest(
         asset=_single_asset(told.assets),
         bidx=_bands(told.bidx),
@@ -68,11 +74,13 @@ def image_request(params: ImageParams, defaults: Mapping[str, str]) -> ImageRequ
     )
 
 
-def _parsed_defaults(defaults: Mapping[str, str], given: Mapping[str, object]) -> dict[str, object]:
-    """The mosaic's defaults as parameters; a request that names its own colours takes none of them."""
-    colours = {"rescale", "colormap", "colormap_name", "color_formula", "expression", "bidx", "assets"}
-    own = {} if colours & given.keys() else dict(defaults)
-    return {name: [value] if name in ("rescale", "bidx", "assets") else value for name, value in own.items()}
+def _parsed_defaults(defaults: Mapping[str, str], given: Mapping[str, object], *, is_view: bool) -> dict[str, object]:
+    """The mosaic's defaults as parameters; a request that names its own colours or bands takes none of these."""
+    names_own = bool((_COLOURS | _BANDS) & given.keys())
+    left_out = (_COLOURS if names_own or not is_view else set()) | (_BANDS if names_own else set())
+    own = {name: value for name, value in defaults.items() if name not in left_out}
+    lists = {"assets": [own.get("assets")], "rescale": [own.get("rescale")], "bidx": own.get("bidx", "").split(",")}
+    return {name: lists.get(name, value) for name, value in own.items()}
 
 
 def _single_asset(assets: list[str]) -> str | None:
@@ -102,5 +110,6 @@ def _style(params: ImageParams) -> Style:
     return Style(
         rescale=parse_rescale(params.rescale),
         colormap=colormap,
+        is_ramp=params.colormap_name is not None,
         color_formula=parse_color_formula(params.color_formula) if params.color_formula else None,
     )

@@ -61,5 +61,8 @@ def install(app: FastAPI) -> None:
 
 
 def _field(location: Sequence[str | int]) -> str:
-    """`("query", "rescale", 0)` -> `rescale.0`."""
-    return ".".join(str(part) for part in location[1:]) or str(location[0])
+    """`("query", "bidx", 0)` -> `bidx`, but the whole way into a body: `("body", "hrefs", 0)` -> `hrefs.0`."""
+    where, *inside = location
+    if where != "body":
+        inside = inside[:1]
+    return ".".join(str(part) for part in inside) or str(where)

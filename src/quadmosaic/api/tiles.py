@@ -16,7 +16,7 @@ from quadmosaic.services.lookup import touching_geobox, touching_tile
 
 router = APIRouter(tags=["tiles"])
 
-_ROW = re.compile(r"(?P<y>\d+)(?:@(?P<scale>\d+)x)?(?:\.(?P<format>\w+))?")
+_ROW = re.compile(r"(?P<y>\d{1,18})(?:@(?P<scale>\d{1,3})x)?(?:\.(?P<format>\w+))?")
 MAX_SCALE = 4
 
 Row = Annotated[str, Path(description="row, with @2x and .format if wanted: 203, 203.png, 203@2x.tif", pattern=r"^\d+")]

@@ -36,7 +36,7 @@ def demo(
     """
     settings = Settings(store=str((data / "store").resolve()))
     with progress_bars(quiet=False) as progress:
-        report = _make(data.resolve(), settings, progress)
+        report = make_mosaic(data.resolve(), settings, progress)
     tell(report, quiet=False)
     base = f"http://127.0.0.1:{port}"
     print(
@@ -50,10 +50,11 @@ def demo(
         run(settings, host="127.0.0.1", port=port)
 
 
-def _make(folder: Path, settings: Settings, progress: Progress) -> Report:
+def make_mosaic(folder: Path, settings: Settings, progress: Progress, *, pixel_m: float = 40.0) -> Report:
+    """Make the scene below `folder` with images of `pixel_m` metres, and the mosaic in the settings' store."""
     from quadmosaic.demo.scene import make_scene
 
-    items = make_scene(folder / "scene", progress=lambda done, total: progress("strips", done, total))
+    items = make_scene(folder / "scene", pixel_m=pixel_m, progress=lambda done, total: progress("strips", done, total))
     recipe = Recipe(source=FeaturesSource(features=json.loads(items.read_text())), assets=ASSETS)
     defaults = Defaults(
         title="Jezero crater, synthetic",

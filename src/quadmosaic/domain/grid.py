@@ -47,8 +47,10 @@ class Grid:
         return str(self.crs.to_wkt())
 
     @cached_property
-    def proj4(self) -> str:
-        """The CRS for proj4js, which knows no IAU codes."""
+    def proj4(self) -> str | None:
+        """A projected CRS for proj4js, which knows no IAU codes; None for a geographic one, which it needs not."""
+        if self.is_geographic:
+            return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             return str(self.crs.to_proj4()).replace(" +type=crs", "")

@@ -12,8 +12,8 @@ from rasterio.transform import from_bounds
 from rasterio.warp import reproject
 
 from quadmosaic.domain.geobox import GeoBox
+from quadmosaic.reading.numbers import Bands, Flags
 from quadmosaic.reading.positions import crs_of, geographic_of, transformer
-from quadmosaic.reading.windows import Bands, Flags
 
 OPAQUE = 100
 """What a valid pixel has in the alpha band of a warp: a number that every dtype holds."""

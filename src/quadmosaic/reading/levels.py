@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from quadmosaic.domain.errors import Invalid
 from quadmosaic.ports import ReadOptions
 
 NEAREST = "nearest"
@@ -12,6 +13,13 @@ KERNELS = frozenset(
 """The resampling names that can be used, as in rasterio."""
 
 _ROUNDING = 1.01
+
+
+def check_kernels(options: ReadOptions) -> None:
+    """Raise Invalid (field "resampling" or "reproject") for a name that nothing has."""
+    for field, name in (("resampling", options.resampling), ("reproject", options.reproject)):
+        if name not in KERNELS:
+            raise Invalid(f"{name!r} is not one of {', '.join(sorted(KERNELS))}", field=field)
 
 
 def choose_level(widths: Sequence[float], scale: float) -> int:

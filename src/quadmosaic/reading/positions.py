@@ -12,6 +12,7 @@ from pyproj.exceptions import CRSError
 
 from quadmosaic.domain import bodies
 from quadmosaic.domain.geobox import GeoBox
+from quadmosaic.reading.faults import Unreadable
 
 type Floats = npt.NDArray[np.float64]
 
@@ -83,6 +84,15 @@ def crs_of(text: str) -> pyproj.CRS:
 def body_of(crs: str) -> str | None:
     """The body of a CRS, looked up once."""
     return bodies.body_of(crs_of(crs))
+
+
+def require_same_body(crs: str, geobox: GeoBox) -> None:
+    """Raise Unreadable for a raster's CRS that is not of the GeoBox's body."""
+    found, expected = body_of(crs), body_of(geobox.crs)
+    if found is None:
+        raise Unreadable("its CRS names no known body")
+    if found != expected:
+        raise Unreadable(f"it lies on {found}, not on {expected}")
 
 
 @lru_cache(maxsize=512)

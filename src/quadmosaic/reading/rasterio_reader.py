@@ -14,7 +14,7 @@ from quadmosaic.domain.granules import Granule, Header
 from quadmosaic.ports import Layer, ReadFailure, ReadOptions
 from quadmosaic.reading.access import Places
 from quadmosaic.reading.faults import Unreadable
-from quadmosaic.reading.levels import KERNELS
+from quadmosaic.reading.levels import check_kernels
 from quadmosaic.reading.scan import scan_place
 from quadmosaic.reading.warp import read_raster
 
@@ -33,7 +33,7 @@ class RasterioReader:
         self, granules: Sequence[Granule], geobox: GeoBox, options: ReadOptions
     ) -> AsyncGenerator[Layer | ReadFailure, None]:
         """As in ports.GranuleReader. Raises Invalid for "bidx", "resampling" and "reproject" that nothing has."""
-        _check_kernels(options)
+        check_kernels(options)
         loop = asyncio.get_running_loop()
         deadline = None if options.timeout_s is None else loop.time() + options.timeout_s
         closed = Event()
@@ -81,12 +81,6 @@ class RasterioReader:
             nodata=picture.nodata,
             palette=picture.palette,
         )
-
-
-def _check_kernels(options: ReadOptions) -> None:
-    for field, name in (("resampling", options.resampling), ("reproject", options.reproject)):
-        if name not in KERNELS:
-            raise Invalid(f"{name!r} is not one of {', '.join(sorted(KERNELS))}", field=field)
 
 
 async def _outcome(

@@ -13,31 +13,19 @@ from affine import Affine
 from rasterio.enums import ColorInterp
 from rasterio.io import DatasetReader
 
-from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.ports import ReadOptions
 from quadmosaic.reading.access import DRIVERS, Place
 from quadmosaic.reading.blend import blend
 from quadmosaic.reading.faults import READ_ERRORS, Unreadable, check_usable, opening_fault, reading_fault
 from quadmosaic.reading.levels import NEAREST, choose_kernel, choose_level
-from quadmosaic.reading.positions import Positions, body_of, locate, nearest
-from quadmosaic.reading.windows import Bands, Flags, Pixels, common_dtype, fit, read_window
-
-type Palette = dict[int, tuple[int, int, int, int]]
+from quadmosaic.reading.numbers import Bands, Flags
+from quadmosaic.reading.pictures import Palette, Picture, band_indexes, finished
+from quadmosaic.reading.positions import Positions, locate, nearest, require_same_body
+from quadmosaic.reading.windows import Pixels, common_dtype, read_window
 
 _KERNEL_REACH = 4
 """Pixels around a position that the widest kernel uses, at its plain width."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Picture:
-    """What a raster has in a GeoBox; the fields are those of `ports.Layer`."""
-
-    bands: Bands
-    mask: Flags
-    band_names: tuple[str, ...]
-    nodata: float | None
-    palette: Palette | None
 
 
 def read_raster(place: Place, geobox: GeoBox, options: ReadOptions, *, wanted: Callable[[], bool]) -> Picture:
@@ -47,8 +35,8 @@ def read_raster(place: Place, geobox: GeoBox, options: ReadOptions, *, wanted: C
     """
     with rasterio.Env(session=rasterio.session.DummySession(), **place.gdal), opened(place) as dataset:
         crs = usable_crs(dataset)
-        _require_same_body(crs, geobox)
-        indexes = band_indexes(dataset, options.bidx)
+        require_same_body(crs, geobox)
+        indexes = band_indexes([color.name for color in dataset.colorinterp], options.bidx)
         try:
             return _read(place, dataset, crs, indexes, geobox, options, wanted)
         except READ_ERRORS as error:
@@ -69,25 +57,6 @@ def usable_crs(dataset: DatasetReader) -> str:
     """The raster's CRS as WKT2, once it is clear that the raster can be read."""
     check_usable(dataset)
     return str(dataset.crs.to_wkt(version="WKT2_2019"))
-
-
-def _require_same_body(crs: str, geobox: GeoBox) -> None:
-    found, expected = body_of(crs), body_of(geobox.crs)
-    if found is None:
-        raise Unreadable("its CRS names no known body")
-    if found != expected:
-        raise Unreadable(f"it lies on {found}, not on {expected}")
-
-
-def band_indexes(dataset: DatasetReader, bidx: tuple[int, ...] | None) -> tuple[int, ...]:
-    """The 1-based bands to read: `bidx`, or all but alpha. Raises Invalid (field "bidx")."""
-    if bidx is not None:
-        missing = [index for index in bidx if not 1 <= index <= dataset.count]
-        if missing or not bidx:
-            raise Invalid(f"there is no band {missing[0] if missing else 0} (1 to {dataset.count})", field="bidx")
-        return bidx
-    values = tuple(i for i in dataset.indexes if dataset.colorinterp[i - 1] != ColorInterp.alpha)
-    return values or tuple(dataset.indexes)
 
 
 def palette_of(dataset: DatasetReader, index: int) -> Palette | None:
@@ -117,7 +86,16 @@ def _read(
                 part = Part.of(positions, turn, dataset, image)
                 pixels = read_window(image, indexes, part.window(image, kernel), nodata=options.nodata)
                 bands[:, part.where], valid[:, part.where] = _sample(part, pixels, geobox, crs, kernel)
-    return _finished(bands, valid, dataset, indexes, options, palette)
+    return finished(
+        bands,
+        valid,
+        options,
+        indexes=indexes,
+        nodata=dataset.nodatavals[indexes[0] - 1],
+        scales=dataset.scales,
+        offsets=dataset.offsets,
+        palette=palette,
+    )
 
 
 @contextlib.contextmanager
@@ -189,30 +167,3 @@ def _sample(part: Part, pixels: Pixels, geobox: GeoBox, crs: str, kernel: str) -
         scale=(part.scale[0] / pixels.step, part.scale[1] / pixels.step),
     )
     return np.where(known[:, part.where], smooth[:, part.where], values), valid
-
-
-def _finished(
-    bands: Bands,
-    valid: Flags,
-    dataset: DatasetReader,
-    indexes: tuple[int, ...],
-    options: ReadOptions,
-    palette: Palette | None,
-) -> Picture:
-    """Unscale if asked, and fill what is not valid with nodata (0 without one)."""
-    if options.unscale:
-        scales, offsets = (
-            np.array([values[index - 1] for index in indexes])[:, None, None]
-            for values in (dataset.scales, dataset.offsets)
-        )
-        bands = (bands * scales + offsets).astype(np.float32)
-    nodata = dataset.nodatavals[indexes[0] - 1] if options.nodata is None else options.nodata
-    filling = None if nodata is None else fit(nodata, bands.dtype)
-    bands[~valid] = bands.dtype.type(0) if filling is None else filling
-    return Picture(
-        bands=bands,
-        mask=valid.any(axis=0),
-        band_names=tuple(f"b{index}" for index in indexes),
-        nodata=nodata,
-        palette=palette,
-    )

@@ -3,16 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
+from quadmosaic.reading.numbers import Bands, Flags, equals_nodata, is_number
+
 MAX_PIXELS = 1 << 24
 """Larger windows are read thinned out: only rasters without overviews come to this."""
-
-type Bands = npt.NDArray[np.generic]
-type Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -57,37 +55,8 @@ def read_window(
     valid = np.empty(bands.shape, np.bool_)
     for position, index in enumerate(indexes):
         own = dataset.nodatavals[index - 1] if nodata is None else nodata
-        valid[position] = _is_number(bands[position]) & stated & ~equals_nodata(bands[position], own)
+        valid[position] = is_number(bands[position]) & stated & ~equals_nodata(bands[position], own)
     return Pixels(bands=bands, valid=valid, left=left // step, top=top // step, step=step)
-
-
-def equals_nodata(values: Bands, nodata: float | None) -> Flags:
-    """Where values are the nodata value, compared in the values' own dtype.
-
-    64-bit floats are compared as closely as 32-bit ones are: files are met whose overviews, or whose nodata, went
-    through 32 bits.
-    """
-    fitting = None if nodata is None or np.isnan(nodata) else fit(nodata, values.dtype)
-    if fitting is None:
-        return np.zeros(values.shape, np.bool_)
-    if values.dtype == np.float64:
-        close = np.isclose(values.astype(np.float64), float(fitting), rtol=float(np.finfo(np.float32).eps), atol=0)
-        return np.asarray(close)
-    return np.asarray(values == fitting)
-
-
-def fit(value: float, dtype: np.dtype[np.generic]) -> np.generic | None:
-    """A number as the dtype has it (the nearest float; the largest where it is beyond), None if an integer lacks it."""
-    if isinstance(dtype, np.dtypes.Float32DType | np.dtypes.Float64DType | np.dtypes.Float16DType):
-        limits = np.finfo(dtype)
-        rounded = dtype.type(value) if np.isinf(value) else np.clip(value, float(limits.min), float(limits.max))
-        return dtype.type(rounded)
-    if not np.isfinite(value) or value != int(value):
-        return None
-    try:
-        return dtype.type(int(value))
-    except OverflowError:
-        return None
 
 
 def _stated_validity(dataset: DatasetReader, where: Window, shape: tuple[int, int]) -> Flags:
@@ -99,7 +68,3 @@ def _stated_validity(dataset: DatasetReader, where: Window, shape: tuple[int, in
     elif MaskFlags.per_dataset in dataset.mask_flag_enums[0]:
         valid &= dataset.read_masks(1, window=where, out_shape=shape) > 0
     return valid
-
-
-def _is_number(values: Bands) -> Flags:
-    return ~np.isnan(values) if np.issubdtype(values.dtype, np.floating) else np.ones(values.shape, np.bool_)

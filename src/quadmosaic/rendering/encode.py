@@ -76,9 +76,10 @@ def _rendered(image: Image, driver: str, *, with_mask: bool) -> bytes:
 
 
 def tiff_nodata(dtype: np.dtype[np.generic], nodata: float | None) -> float | None:
-    """The nodata value that a GeoTIFF of this type can declare, NaN for floats without one of their own."""
+    """The nodata value that a GeoTIFF of this type can declare, NaN for floats without a fitting one of their own."""
     if np.issubdtype(dtype, np.floating):
-        return float("nan") if nodata is None else nodata
+        low, high = dtype_ranges[dtype.name]
+        return nodata if nodata is not None and low <= nodata <= high else float("nan")
     if nodata is None or not float(nodata).is_integer():
         return None
     low, high = dtype_ranges[dtype.name]

@@ -14,6 +14,8 @@ from quadmosaic.domain.errors import Invalid
 from quadmosaic.ports import Layer
 
 PIXEL_SELECTIONS = tuple(method.name for method in PixelSelectionMethod)
+COMPUTED = frozenset({"mean", "median", "stdev", "count"})
+"""Selections whose values need not be any granule's own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -25,22 +27,13 @@ class Image:
     nodata: float | None = None
     palette: Mapping[int, tuple[int, int, int, int]] | None = None
 
-    def cropped(self, pixels: int) -> "Image":
-        """Without a margin on every side."""
-        if not pixels:
-            return self
-        inner = slice(pixels, -pixels)
-        return Image(
-            bands=self.bands[:, inner, inner], mask=self.mask[inner, inner], nodata=self.nodata, palette=self.palette
-        )
-
 
 def check_expression(expression: str) -> str:
     """The expression itself, or Invalid (field "expression")."""
     try:
         validate_expression(expression)
         parse_expression(expression)
-    except (InvalidExpression, ValueError) as error:
+    except (InvalidExpression, ValueError, RecursionError, MemoryError) as error:
         raise Invalid(f"not a band expression like b1*2 or (b2-b1)/(b2+b1): {error}", field="expression") from error
     return expression
 
@@ -93,12 +86,13 @@ class Merge:
         if array is None or self._first is None:
             return None
         array = array if array.ndim == 3 else array[np.newaxis]
-        derived = self.expression is not None or self.pixel_selection == "count"
+        bands = np.asarray(array.data)
+        is_derived = self.expression is not None
         return Image(
-            bands=np.asarray(array.data),
+            bands=bands.view(np.uint8) if bands.dtype == np.bool_ else bands,
             mask=~np.logical_and.reduce(np.ma.getmaskarray(array)),
-            nodata=None if derived else self._first.nodata,
-            palette=None if derived else self._first.palette,
+            nodata=None if is_derived or self.pixel_selection == "count" else self._first.nodata,
+            palette=None if is_derived or self.pixel_selection in COMPUTED else self._first.palette,
         )
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,10 +26,14 @@ VISIBLE_BANDS = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Style:
-    """`rescale` is one (low, high) for all bands or one per band; `colormap` needs a single band."""
+    """`rescale` is one (low, high) for all bands or one per band; `colormap` needs a single band.
+
+    `is_ramp` says that the colormap runs from dark 0 to bright 255 and does not speak of the values themselves.
+    """
 
     rescale: tuple[Range, ...] = ()
     colormap: Colormap | None = None
+    is_ramp: bool = False
     color_formula: str | None = None
 
     @property
@@ -49,8 +53,8 @@ def parse_rescale(texts: Sequence[str]) -> tuple[Range, ...]:
         if not numbers or len(numbers) % 2 or not np.isfinite(numbers).all():
             raise Invalid(f"{text!r} is not a pair low,high for each band", field="rescale")
         ranges += list(zip(numbers[::2], numbers[1::2], strict=True))
-    if any(low == high for low, high in ranges):
-        raise Invalid("low and high are equal", field="rescale")
+    if any(low >= high for low, high in ranges):
+        raise Invalid("low must be below high", field="rescale")
     return tuple(ranges)
 
 
@@ -67,11 +71,13 @@ def parse_colormap(text: str) -> Colormap:
     """`{"0": "#ff0000", "10": [0, 255, 0, 255]}` or `[[[0, 10], "#f00"], ...]`. Raises Invalid (field "colormap")."""
     try:
         document = json.loads(text)
+        if not document:
+            raise ValueError("no colors")
         if isinstance(document, list):
             intervals = [((float(low), float(high)), _rgba(color)) for (low, high), color in document]
             return tuple(intervals)
         return {_number(value): _rgba(color) for value, color in document.items()}
-    except (ValueError, TypeError, AttributeError, InvalidColorFormat) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError, InvalidColorFormat) as error:
         form = 'JSON {"value": color, ...} or [[[low, high], color], ...], a color being "#rrggbb" or [r, g, b, a]'
         raise Invalid(f"not {form}", field="colormap") from error
 
@@ -119,9 +125,9 @@ def view(image: Image, style: Style, *, stretch: Sequence[Range]) -> Image:
     if style.colormap is None and len(image.bands) not in (1, VISIBLE_BANDS):
         kept = VISIBLE_BANDS if len(image.bands) > VISIBLE_BANDS else 1
         shown = Image(bands=image.bands[:kept], mask=image.mask, nodata=image.nodata)
-    if not style.rescale and not _is_discrete(style.colormap) and needs_stretch(shown.bands.dtype, stretch):
-        ranges = tuple(stretch[: len(shown.bands)]) or (_type_range(shown.bands.dtype),)
-        style = Style(rescale=ranges, colormap=style.colormap, color_formula=style.color_formula)
+    dtype = shown.bands.dtype
+    if not style.rescale and not _speaks_of_values(style, dtype) and needs_stretch(dtype, stretch):
+        style = replace(style, rescale=tuple(stretch[: len(shown.bands)]) or (_type_range(dtype),))
     result = colored(shown, style)
     bands = np.where(result.mask, result.bands, 0).astype(np.uint8)
     return Image(bands=bands, mask=result.mask)
@@ -134,9 +140,11 @@ def needs_stretch(dtype: np.dtype[np.generic], stretch: Sequence[Range]) -> bool
     return bool(stretch) and max(high - low for low, high in stretch) < 128
 
 
-def _is_discrete(colormap: Colormap | None) -> bool:
-    """Whether a colormap speaks of raw values rather than of 0 to 255."""
-    return colormap is not None and (isinstance(colormap, tuple) or len(colormap) != 256)
+def _speaks_of_values(style: Style, dtype: np.dtype[np.generic]) -> bool:
+    """Whether the colormap is for the values as they are; one of 256 colors is so for bytes, and no named one is."""
+    if style.colormap is None:
+        return False
+    return isinstance(style.colormap, tuple) or len(style.colormap) != 256 or (dtype == np.uint8 and not style.is_ramp)
 
 
 def _type_range(dtype: np.dtype[np.generic]) -> Range:
@@ -162,7 +170,7 @@ def _apply_formula(bands: npt.NDArray[np.generic], formula: str) -> npt.NDArray[
     try:
         for operation in parse_operations(formula):
             bands = scale_dtype(operation(to_math_type(bands)), np.uint8)
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, TypeError) as error:
         raise Invalid(f"does not fit {len(bands)} bands: {error}", field="color_formula") from error
     return np.asarray(bands, dtype=np.uint8)
 
@@ -180,5 +188,5 @@ def describe_colormap(name: str) -> Mapping[str, list[int]]:
     """Value -> [r, g, b, a] of a named colormap; intervals are keyed "low,high"."""
     colormap = colormap_named(name)
     if isinstance(colormap, dict):
-        return {str(value): list(color) for value, color in colormap.items()}
-    return {f"{low},{high}": list(color) for (low, high), color in colormap}
+        return {str(value): [int(part) for part in color] for value, color in colormap.items()}
+    return {f"{low},{high}": [int(part) for part in color] for (low, high), color in colormap}

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +18,7 @@ from quadmosaic.rendering.encode import ImageFormat, encode, tiff_nodata
 from quadmosaic.rendering.merge import Image, Merge, expression_bands
 from quadmosaic.rendering.style import Style, colored, view
 from quadmosaic.services.lookup import Found
-from quadmosaic.services.stretch import Stretches
+from quadmosaic.services.stretch import Ranges, Stretches, merged_ranges, value_ranges
 
 RENDERER_REVISION = 1
 """Part of every ETag: raise it when the same request would give other bytes."""
@@ -87,23 +87,27 @@ class Images:
         profile = asset_profile(version, request.asset)
         grown = geobox.buffered(buffer)
         started = time.perf_counter()
-        merged = await self._merge(found.granules, grown, request, profile)
+        with naming_expression(request):
+            merged = await self._merge(found.granules, grown, request, profile)
         read = time.perf_counter()
         if request.strict and (merged.failed or found.cut):
             raise Unavailable(_complaint(merged.failed))
-        body, chosen = None, image_format or ImageFormat.PNG
+        body, chosen, unstretched = None, image_format or ImageFormat.PNG, False
         image = merged.image if merged.image is not None and merged.image.mask.any() else None
-        if image is None and fill_empty:
-            image = blank(profile, request, width=grown.width, height=grown.height)
         if image is not None:
-            stretch = await self._stretch(version, request, profile, chosen)
+            left_s = max(0.0, self.deadline_s - (read - started))
+            stretch = await self._stretch(version, request, profile, chosen, timeout_s=left_s)
+            unstretched = not stretch and _is_stretched(request, chosen)
             body, chosen = await asyncio.to_thread(_encoded, image, grown, request, image_format, stretch)
+        elif fill_empty:
+            image = blank(profile, request, width=grown.width, height=grown.height)
+            body, chosen = await asyncio.to_thread(_encoded, image, grown, request, image_format, ())
         return Rendered(
             body=body,
             image_format=chosen,
             used=merged.used,
             failed=merged.failed,
-            partial=found.cut or bool(merged.failed),
+            partial=found.cut or bool(merged.failed) or unstretched,
             seconds={"read": read - started, "encode": time.perf_counter() - read},
         )
 
@@ -128,14 +132,49 @@ class Images:
         return _Merged(image=merge.result(), used=tuple(used), failed=tuple(failed))
 
     async def _stretch(
-        self, version: Version, request: ImageRequest, profile: AssetProfile, image_format: ImageFormat
-    ) -> tuple[tuple[float, float], ...]:
-        """Ranges for 8-bit views, only where they will be used."""
-        if request.style.rescale or not image_format.is_view:
+        self,
+        version: Version,
+        request: ImageRequest,
+        profile: AssetProfile,
+        image_format: ImageFormat,
+        *,
+        timeout_s: float,
+    ) -> Ranges:
+        """Ranges for 8-bit views, only where they will be used; empty when they cannot be known in time."""
+        if not _is_stretched(request, image_format):
             return ()
-        return await self.stretches.ranges(
-            version, profile, bidx=request.bidx, expression=request.expression, unscale=request.unscale
+        sampling = self.stretches.ranges(
+            version,
+            profile,
+            bidx=request.bidx,
+            expression=request.expression,
+            unscale=request.unscale,
+            nodata=request.nodata,
         )
+        try:
+            ranges = await asyncio.wait_for(sampling, timeout_s)
+        except TimeoutError:
+            return ()
+        return merged_ranges(ranges, request.pixel_selection, most=version.manifest.report.granules_per_cell[2])
+
+
+def _is_stretched(request: ImageRequest, image_format: ImageFormat) -> bool:
+    return not request.style.rescale and _is_picture(request, image_format)
+
+
+def _is_picture(request: ImageRequest, image_format: ImageFormat) -> bool:
+    return image_format.is_view or request.style.colormap is not None
+
+
+@contextmanager
+def naming_expression(request: ImageRequest) -> Iterator[None]:
+    """Where the bands come from an expression, a band that is not there is a fault of that."""
+    try:
+        yield
+    except Invalid as error:
+        if error.field == "bidx" and request.expression is not None:
+            raise Invalid(error.message, field="expression") from error
+        raise
 
 
 def asset_profile(version: Version, asset: str | None) -> AssetProfile:
@@ -149,7 +188,11 @@ def asset_profile(version: Version, asset: str | None) -> AssetProfile:
 
 
 def read_options(request: ImageRequest, profile: AssetProfile, *, timeout_s: float | None) -> ReadOptions:
-    """What the reader must know of a request; an expression says itself which bands it needs."""
+    """What the reader must know of a request; an expression says itself which bands it needs.
+
+    Raises Invalid (field "bidx" or "expression") for bands that the asset is known to lack.
+    """
+    _band_indexes(profile, request)
     bidx = expression_bands(request.expression) if request.expression else request.bidx
     return ReadOptions(
         asset=profile.key,
@@ -167,18 +210,24 @@ def _encoded(
     geobox: GeoBox,
     request: ImageRequest,
     image_format: ImageFormat | None,
-    stretch: Sequence[tuple[float, float]],
+    stretch: Ranges,
 ) -> tuple[bytes, ImageFormat]:
-    if image_format is not None and not image_format.is_view:
+    if image_format is not None and not _is_picture(request, image_format):
         values = colored(image, request.style)
         carries = image_format is ImageFormat.TIFF and tiff_nodata(values.bands.dtype, values.nodata) is not None
         with_mask = not carries if request.return_mask is None else request.return_mask
         return encode(values, image_format, geobox=geobox, with_mask=with_mask), image_format
-    picture = view(image, request.style, stretch=stretch)
+    picture = view(image, request.style, stretch=stretch or _own_ranges(image))
     if image_format is None:
         image_format = ImageFormat.JPEG if picture.mask.all() else ImageFormat.PNG
     with_mask = image_format is not ImageFormat.JPEG and request.return_mask is not False
     return encode(picture, image_format, geobox=geobox, with_mask=with_mask), image_format
+
+
+def _own_ranges(image: Image) -> Ranges:
+    """Ranges of the image alone, where those of the mosaic are not known; empty where nothing is finite."""
+    values = [band[image.mask & np.isfinite(band)] for band in image.bands]
+    return value_ranges(values) if all(band.size for band in values) else ()
 
 
 def blank(profile: AssetProfile, request: ImageRequest, *, width: int, height: int) -> Image:
@@ -205,9 +254,10 @@ def blank(profile: AssetProfile, request: ImageRequest, *, width: int, height: i
 def _band_indexes(profile: AssetProfile, request: ImageRequest) -> tuple[int, ...]:
     wanted = expression_bands(request.expression) if request.expression else request.bidx
     indexes = wanted or tuple(range(1, (profile.count or 1) + 1))
-    missing = next((index for index in indexes if profile.count is not None and index > profile.count), None)
+    missing = next((index for index in indexes if index < 1 or (profile.count and index > profile.count)), None)
     if missing is not None:
-        raise Invalid(f"there is no band {missing} (1 to {profile.count})", field="bidx")
+        field = "expression" if request.expression else "bidx"
+        raise Invalid(f"there is no band {missing} (1 to {profile.count})", field=field)
     return indexes
 
 

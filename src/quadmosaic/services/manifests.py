@@ -78,7 +78,7 @@ def imported_manifest(
     profiles: tuple[AssetProfile, ...],
     report: Report,
 ) -> Manifest:
-    """The manifest of an imported document: its own words where `defaults` has none, its own profile if none was read."""
+    """The manifest of an imported document: its words where `defaults` has none, its profile where no file was read."""
     named = replace(
         defaults,
         title=defaults.title or document.name,
@@ -105,8 +105,7 @@ def _maxzoom(grid: Grid, profiles: Sequence[AssetProfile], index: Index) -> int:
 
 def _gsd(granule: Granule) -> float | None:
     gsd = granule.properties.get("gsd")
-    is_size = isinstance(gsd, int | float) and not isinstance(gsd, bool) and 0 < gsd < math.inf
-    return float(gsd) if is_size else None
+    return gsd if isinstance(gsd, int | float) and not isinstance(gsd, bool) and 0 < gsd < math.inf else None
 
 
 def _software() -> str:

@@ -13,7 +13,7 @@ from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.domain.mosaic import Version
 from quadmosaic.ports import GranuleReader, Layer, MosaicStore, ReadFailure
 from quadmosaic.rendering.merge import Merge
-from quadmosaic.services.images import ImageRequest, asset_profile, read_options
+from quadmosaic.services.images import ImageRequest, asset_profile, naming_expression, read_options
 from quadmosaic.services.lookup import Found, touching_point
 
 POINT_SIZE = 2e-7
@@ -49,9 +49,11 @@ class Points:
         half = POINT_SIZE / 2
         bounds = (lon - half, lat - half, lon + half, lat + half)
         geobox = GeoBox(bodies.geographic_id(version.manifest.body), bounds, 1, 1)
-        options = read_options(request, asset_profile(version, request.asset), timeout_s=self.deadline_s)
-        async with aclosing(self.reader.read(found.granules, geobox, options)) as answers:
-            return tuple([_value(answer, request.expression) async for answer in answers])
+        profile = asset_profile(version, request.asset)
+        with naming_expression(request):
+            options = read_options(request, profile, timeout_s=self.deadline_s)
+            async with aclosing(self.reader.read(found.granules, geobox, options)) as answers:
+                return tuple([_value(answer, request.expression) async for answer in answers])
 
 
 def _value(answer: Layer | ReadFailure, expression: str | None) -> PointValue:

@@ -41,8 +41,23 @@ async def sample_ranges(
     samples = await asyncio.gather(*(_sample(reader, granule, body, options, expression) for granule in chosen))
     pools = [sample for sample in samples if sample is not None and sample.size]
     count = min((len(pool) for pool in pools), default=0)
-    values = [np.concatenate([pool[band] for pool in pools]) for band in range(count)]
-    return tuple(_range(band) for band in values)
+    return value_ranges([np.concatenate([pool[band] for pool in pools]) for band in range(count)])
+
+
+def value_ranges(bands: Sequence[npt.NDArray[np.generic]]) -> Ranges:
+    """The 2nd and 98th percentile of each band's finite values, of which there must be some."""
+    return tuple(_range(band) for band in bands)
+
+
+def merged_ranges(ranges: Ranges, pixel_selection: str, *, most: int) -> Ranges:
+    """The ranges of granules' values as those of what a selection makes of at most `most` granules."""
+    match pixel_selection:
+        case "count":
+            return ((0.0, float(max(most, 1))),)
+        case "stdev":
+            return tuple((0.0, (high - low) / 2) for low, high in ranges)
+        case _:
+            return ranges
 
 
 async def _sample(
@@ -65,8 +80,8 @@ def _finite(values: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
     return numbers[:, np.isfinite(numbers).all(axis=0)]
 
 
-def _range(values: npt.NDArray[np.float64]) -> tuple[float, float]:
-    low, high = (float(edge) for edge in np.percentile(values, PERCENTILES))
+def _range(values: npt.NDArray[np.generic]) -> tuple[float, float]:
+    low, high = (float(edge) for edge in np.percentile(values.astype(np.float64), PERCENTILES))
     return (low, high) if high > low else (low - 0.5, low + 0.5)
 
 
@@ -87,12 +102,13 @@ class Stretches:
         bidx: tuple[int, ...] | None,
         expression: str | None,
         unscale: bool,
+        nodata: float | None,
     ) -> Ranges:
-        """(low, high) per band that will be drawn; empty when the data are out of reach."""
-        if profile.stretch and expression is None and not unscale:
+        """(low, high) per band that will be drawn; empty, and asked anew, when the data are out of reach."""
+        if profile.stretch and expression is None and not unscale and nodata is None:
             indexes = bidx or tuple(range(1, len(profile.stretch) + 1))
             return tuple(profile.stretch[index - 1] for index in indexes if index <= len(profile.stretch))
-        key = (version.digest, profile.key, bidx, expression, unscale)
+        key = (version.digest, profile.key, bidx, expression, unscale, nodata)
         if key not in self._sampled:
             while len(self._sampled) >= self.size:
                 self._sampled.pop(next(iter(self._sampled)))
@@ -100,6 +116,7 @@ class Stretches:
                 asset=profile.key,
                 bidx=expression_bands(expression) if expression else bidx,
                 unscale=unscale,
+                nodata=nodata,
                 timeout_s=SAMPLE_DEADLINE_S,
             )
             self._sampled[key] = asyncio.create_task(self._sample(version, options, expression))

@@ -11,18 +11,12 @@ const LATITUDE_FIRST = new Set(["lat", "latitude", "y", "n", "northing"]);
  * `toMap` and `toDegrees` answer null where the projection has no answer.
  */
 export function buildProjection(config) {
-  proj4.defs(DEGREES_CODE, config.geographic.proj4);
-  proj4.defs(MAP_CODE, config.crs.proj4);
-  const matrices = config.tms.document.tileMatrices;
   const extent = gridExtent(config.tms.document);
-  const isDegrees = config.crs.geographic;
-  const converter = proj4(DEGREES_CODE, MAP_CODE);
-  const metresPerUnit = isDegrees ? (config.radius * Math.PI) / 180 : 1;
-  const toDegrees = (point) => finite(isDegrees ? point : converter.inverse([...point]));
-  const toMap = (point) => finite(isDegrees ? point : converter.forward([...point]));
+  const { toMap, toDegrees } = converters(config);
+  const metresPerUnit = config.crs.geographic ? (config.radius * Math.PI) / 180 : 1;
   const projection = new ol.proj.Projection({
     code: config.crs.id,
-    units: isDegrees ? "degrees" : "m",
+    units: config.crs.geographic ? "degrees" : "m",
     metersPerUnit: metresPerUnit,
     extent,
     global: false,
@@ -30,7 +24,7 @@ export function buildProjection(config) {
       groundDistance(toDegrees([point[0] - resolution / 2, point[1]]), toDegrees([point[0] + resolution / 2, point[1]]),
         config.radius) / metresPerUnit || resolution,
   });
-  return { projection, extent, metresPerUnit, toDegrees, toMap, tileGrid: tileGrid(matrices, extent, config) };
+  return { projection, extent, metresPerUnit, toDegrees, toMap, tileGrid: tileGrid(extent, config) };
 }
 
 /** Map coordinates of an outline in degrees whose edges are split, so that they bend as the projection does. */
@@ -52,15 +46,34 @@ export function projectRing(ring, toMap, { step = 0.25 } = {}) {
  * The part of the map that bounds in degrees fill, null where the projection reaches none of it.
  * `isExact` is false where some of their outline has no place on the map, so that there may be more.
  */
-export function projectBounds([west, south, east, north], { toMap, extent }) {
+export function projectBounds(bounds, { toMap, toDegrees, extent }) {
+  const [west, south, east, north] = bounds;
   const ring = [[west, south], [east, south], [east, north], [west, north], [west, south]];
   const step = Math.max(Math.abs(east - west) / 60, (north - south) / 60, 0.001);
   const isPlaced = ([lon, lat]) => toMap([lon, lat]) !== null;
   const points = projectRing(ring, toMap, { step });
   if (points.length < 2) return null;
   const filled = ol.extent.getIntersection(ol.extent.boundingExtent(points), extent);
-  if (ol.extent.isEmpty(filled)) return null;
+  if (ol.extent.isEmpty(filled) || !haveCommonPlace(bounds, { toMap, toDegrees, extent })) return null;
   return { extent: filled, isExact: west <= east && ring.every(isPlaced) };
+}
+
+/** Looks from both sides, since either may be much smaller: a ring around the equator encloses a polar grid. */
+function haveCommonPlace([west, south, east, north], { toMap, toDegrees, extent }) {
+  const isOnMap = (place) => place !== null && ol.extent.containsCoordinate(extent, place);
+  const isInBounds = (place) => place !== null && isBetween(place[0], west, east) && place[1] >= south && place[1] <= north;
+  const eastward = west <= east ? east : east + 360;
+  return lattice([west, south, eastward, north]).some(([lon, lat]) => isOnMap(toMap([lon > 180 ? lon - 360 : lon, lat])))
+    || lattice(extent).some((point) => isInBounds(toDegrees(point)));
+}
+
+function isBetween(lon, west, east) {
+  return west <= east ? lon >= west && lon <= east : lon >= west || lon <= east;
+}
+
+function lattice([minX, minY, maxX, maxY], count = 32) {
+  const shares = Array.from({ length: count + 1 }, (_, index) => index / count);
+  return shares.flatMap((down) => shares.map((along) => [minX + along * (maxX - minX), minY + down * (maxY - minY)]));
 }
 
 /** Metres along the sphere between two places in degrees. */
@@ -79,8 +92,17 @@ export function formatDegrees([lon, lat], { radius, metres }) {
   return `${Math.abs(east).toFixed(digits)}° ${east < 0 ? "W" : "E"}, ${Math.abs(lat).toFixed(digits)}° ${lat < 0 ? "S" : "N"}`;
 }
 
-function tileGrid(matrices, extent, config) {
-  const used = matrices.slice(0, config.maxzoom + 1);
+/** A geographic grid is in degrees of the body already, and its CRS may have no proj4 form. */
+function converters(config) {
+  if (config.crs.geographic) return { toMap: finite, toDegrees: finite };
+  proj4.defs(DEGREES_CODE, config.geographic.proj4);
+  proj4.defs(MAP_CODE, config.crs.proj4);
+  const { forward, inverse } = proj4(DEGREES_CODE, MAP_CODE);
+  return { toMap: (point) => finite(forward([...point])), toDegrees: (point) => finite(inverse([...point])) };
+}
+
+function tileGrid(extent, config) {
+  const used = config.tms.document.tileMatrices.slice(0, config.maxzoom + 1);
   return new ol.tilegrid.TileGrid({
     extent,
     origin: [extent[0], extent[3]],

@@ -7,7 +7,7 @@ const MANAGED = ["assets", "bidx", "rescale", "colormap_name"];
 export function initialStyle(config, { search, hash }) {
   const query = new URLSearchParams(search);
   const fragment = new URLSearchParams(hash.replace(/^#/, ""));
-  const told = (name) => fragment.get(name) ?? query.get(name) ?? "";
+  const told = (name) => fragment.get(name) ?? query.get(name) ?? config.style[name] ?? "";
   const known = new Set(config.assets.map((asset) => asset.key));
   const [low, high] = told("rescale").split(",");
   return {
