@@ -1,8 +1,6 @@
 """A real HTTP server on a store of small mosaics, for tests that go through URLs or drive a real client."""
 
 import contextlib
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Generator
@@ -60,18 +58,6 @@ def http(live_server: str) -> Generator[httpx.Client]:
     """A client of the live server."""
     with httpx.Client(base_url=live_server, timeout=30) as client:
         yield client
-
-
-@pytest.fixture(scope="session")
-def demo_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
-    """Base URL of a service on the demo's store (mosaic `jezero`); its viewer takes scripts from node_modules."""
-    folder = tmp_path_factory.mktemp("demo")
-    command = [sys.executable, "-m", "quadmosaic", "demo", "--data", str(folder), "--no-serve"]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
-    scripts = Path(__file__).parents[1] / "node_modules"
-    settings = Settings(store=str(folder / "store"), viewer_assets=str(scripts) if scripts.is_dir() else None)
-    with serving(bootstrap.http_app(settings, metrics=False)) as url:
-        yield url
 
 
 @contextlib.contextmanager

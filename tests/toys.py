@@ -131,11 +131,13 @@ def item(granule_id: str, assets: Mapping[str, Path | str], *, body: str = "Mars
 class WatchedReader:
     """A reader that counts what was asked for and answered, and is as slow for some granules as told.
 
-    A granule in `slow` is answered when the time of the options is over, as one that did not make it.
+    A granule in `slow` is answered when the time of the options is over, as one that did not make it; where `hangs`
+    says so of a GeoBox, all of them are.
     """
 
     inner: GranuleReader
     slow: frozenset[str] = frozenset()
+    hangs: Callable[[GeoBox], bool] = lambda _: False
     asked: list[tuple[str, ...]] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
     fault: Exception | None = None
@@ -149,7 +151,7 @@ class WatchedReader:
         async with aclosing(self.inner.read(granules, geobox, options)) as answers:
             async for answer in answers:
                 self.answered.append(answer.granule.id)
-                if answer.granule.id in self.slow and options.timeout_s is not None:
+                if options.timeout_s is not None and (answer.granule.id in self.slow or self.hangs(geobox)):
                     await asyncio.sleep(options.timeout_s)
                     yield ReadFailure(answer.granule, "it was not read before the deadline")
                 else:

@@ -1,4 +1,4 @@
-"""What the tests of real clients share: programs that may be absent, and points whose values are known."""
+"""What the tests of real clients share: programs that may be absent, and the demo as a service."""
 
 import shutil
 from collections.abc import Callable, Generator

@@ -140,6 +140,19 @@ def test_every_listed_set_of_mars_the_moon_and_europa_covers_what_it_should() ->
                 assert abs(lat[0]) == pytest.approx(85.05 if "Mercator" in name else 90, abs=0.3)
 
 
+def test_every_body_has_a_cylindrical_set_that_places_degrees_and_brings_them_back() -> None:
+    for body in bodies.names():
+        grid = grids.load(f"{body}EquidistantCylindricalSphere")
+        x, y = grid.project(np.array([10.0, -170.0]), np.array([40.0, -80.0]))
+        lon, lat = grid.unproject(x, y)
+        assert (lon, lat) == (pytest.approx([10, -170]), pytest.approx([40, -80])), body
+
+
+def test_sets_whose_latitudes_are_others_carry_no_spherical_code() -> None:
+    for name in ("MarsGeographicOgraphic", "MarsGeographicOcentric", "MarsWebMercatorOgraphic"):
+        assert grids.load(name).crs_id is None
+
+
 def test_authority_codes_give_the_coordinates_of_their_set() -> None:
     codes = {name: grids.load(name).crs_id for name in grids.ids("Mars")}
     assert codes["MarsEquidistantCylindricalSphere"] == "IAU_2015:49910"

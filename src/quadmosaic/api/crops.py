@@ -1,5 +1,7 @@
 """Crops of any box, and the preview picture."""
 
+import math
+import re
 from functools import partial
 from typing import Annotated
 
@@ -14,7 +16,7 @@ from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.domain.granules import Bounds
 from quadmosaic.domain.mosaic import Version
-from quadmosaic.rendering.encode import parse_format
+from quadmosaic.rendering.encode import ImageFormat, parse_format
 from quadmosaic.services.lookup import touching_geobox
 from quadmosaic.services.points import known_crs
 
@@ -22,6 +24,8 @@ router = APIRouter(tags=["crops"])
 
 PREVIEW_SIZE = 512
 CROP_SIZE = 1024
+
+_CODE = re.compile(r"\w+:\w+")
 
 CoordCrs = Annotated[str | None, Query(description="CRS of the box; the body's geographic CRS when absent")]
 OutputCrs = Annotated[str | None, Query(description="CRS of the image; that of the box when absent")]
@@ -45,10 +49,10 @@ async def bbox(
     empty: Empty = "204",
 ) -> Response:
     """A box, its longest side `max_size` pixels."""
+    chosen = parse_format(image_format)
     box, box_crs = _output_box(version, (minx, miny, maxx, maxy), coord_crs, crs)
-    width, height = _fitted(box, max_size)
-    geobox = GeoBox(box_crs, box, width, height)
-    return await _crop(request, services, version, geobox, params, image_format, empty)
+    geobox = GeoBox(box_crs, box, *_fitted(box, max_size))
+    return await _crop(request, services, version, geobox, params, chosen, empty)
 
 
 @router.get(
@@ -71,11 +75,13 @@ async def sized_bbox(
     empty: Empty = "204",
 ) -> Response:
     """A box of exactly `width` x `height` pixels."""
-    if not (0 < width <= MAX_SIZE and 0 < height <= MAX_SIZE):
-        raise Invalid(f"{width}x{height} is not within 1 to {MAX_SIZE} pixels a side", field="width")
+    for field, pixels in (("width", width), ("height", height)):
+        if not 0 < pixels <= MAX_SIZE:
+            raise Invalid(f"{pixels} is not within 1 to {MAX_SIZE} pixels", field=field)
+    chosen = parse_format(image_format)
     box, box_crs = _output_box(version, (minx, miny, maxx, maxy), coord_crs, crs)
     geobox = GeoBox(box_crs, box, width, height)
-    return await _crop(request, services, version, geobox, params, image_format, empty)
+    return await _crop(request, services, version, geobox, params, chosen, empty)
 
 
 @router.get("/mosaics/{mosaic}/bbox/{minx},{miny},{maxx},{maxy}/assets")
@@ -111,7 +117,7 @@ async def preview(
     left, bottom, right, top = grid.bounds
     box = (max(minx, left), max(miny, bottom), min(maxx, right), min(maxy, top))
     geobox = GeoBox(grid.crs_id or grid.wkt, box, *_fitted(box, max_size))
-    return await _crop(request, services, version, geobox, params, image_format, "fill")
+    return await _crop(request, services, version, geobox, params, parse_format(image_format), "fill")
 
 
 async def _crop(
@@ -120,22 +126,21 @@ async def _crop(
     version: OfVersion,
     geobox: GeoBox,
     params: ImageQuery,
-    image_format: str,
+    image_format: ImageFormat,
     empty: str,
 ) -> Response:
     find = partial(touching_geobox, services.store, version, geobox, limit=services.max_granules)
-    crs_id = geobox.crs if geobox.crs.count(":") == 1 else None
-    return await image_reply(
-        request, services, version, geobox, find, params, parse_format(image_format), crs_id=crs_id, empty=empty
-    )
+    crs_id = geobox.crs if _CODE.fullmatch(geobox.crs) else None
+    return await image_reply(request, services, version, geobox, find, params, image_format, crs_id=crs_id, empty=empty)
 
 
 def _output_box(version: Version, box: Bounds, coord_crs: str | None, crs: str | None) -> tuple[Bounds, str]:
     """The box in the CRS of the image. Raises Invalid naming bbox, coord_crs or crs."""
     body = version.manifest.body
-    given = known_crs(coord_crs, body, field="coord_crs") if coord_crs else bodies.geographic_crs(body)
+    given = bodies.geographic_crs(body) if coord_crs is None else known_crs(coord_crs, body, field="coord_crs")
     if not (box[0] < box[2] and box[1] < box[3]):
         raise Invalid("not minx,miny,maxx,maxy with minx < maxx and miny < maxy", field="bbox")
+    _require_place(box, given, body)
     if crs is None:
         return box, _text(given)
     output = known_crs(crs, body, field="crs")
@@ -143,6 +148,14 @@ def _output_box(version: Version, box: Bounds, coord_crs: str | None, crs: str |
     if not all(abs(edge) < float("inf") for edge in projected):
         raise Invalid(f"the box has no place in {crs}", field="bbox")
     return projected, _text(output)
+
+
+def _require_place(box: Bounds, crs: pyproj.CRS, body: str) -> None:
+    """Raise Invalid (field "bbox") for a box that is too large to be on the body, in degrees or in metres."""
+    circumference = 2 * math.pi * bodies.mean_radius(body)
+    most_x, most_y = (720.0, 90.0) if crs.is_geographic else (100 * circumference, 100 * circumference)
+    if not (max(abs(box[0]), abs(box[2])) <= most_x and max(abs(box[1]), abs(box[3])) <= most_y):
+        raise Invalid(f"{','.join(map(str, box))} is no place on {body}", field="bbox")
 
 
 def _text(crs: pyproj.CRS) -> str:

@@ -11,8 +11,10 @@ from quadmosaic.api.params import MAX_SIZE, ImageQuery, image_request
 from quadmosaic.api.services import OfVersion, UsesServices, grid_for, zooms_on
 from quadmosaic.api.urls import absolute, crs_uri, image_query, tiles_url
 from quadmosaic.domain import bodies, grids
+from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.grids import Grid
 from quadmosaic.domain.mosaic import Version
+from quadmosaic.rendering.encode import parse_format
 from quadmosaic.rendering.style import COLORMAP_NAMES
 
 router = APIRouter(tags=["maps"])
@@ -31,6 +33,8 @@ async def tilejson(
 ) -> Response:
     """TileJSON 3 whose tile URL is that of this version: what it shows never changes."""
     image_request(params, version.manifest.defaults.style)
+    if tile_format is not None:
+        _require_format(tile_format)
     grid = grid_for(version, tms)
     manifest = version.manifest
     minzoom, maxzoom = zooms_on(version, grid)
@@ -54,6 +58,13 @@ async def tilejson(
     control = cache_control(mosaic, head_max_age_s=services.head_max_age_s)
     told = {key: value for key, value in content.items() if value is not None}
     return JSONResponse(told, headers={"Cache-Control": control})
+
+
+def _require_format(tile_format: str) -> None:
+    try:
+        parse_format(tile_format)
+    except Invalid as error:
+        raise Invalid(error.message, field="tile_format") from error
 
 
 @router.get("/mosaics/{mosaic}/{tms}/map.html", response_class=HTMLResponse)
@@ -84,7 +95,8 @@ async def index_page(
 
     page = await services.mosaics.page(after=after, limit=60)
     cards = [_card(request, version) for version in page.items]
-    return HTMLResponse(render_index(cards, next_page=page.next, base_url=str(request.base_url)), headers={"Cache-Control": "no-cache"})
+    html = render_index(cards, next_page=page.next, base_url=str(request.base_url))
+    return HTMLResponse(html, headers={"Cache-Control": "no-cache"})
 
 
 def _card(request: Request, version: Version) -> dict[str, object]:

@@ -63,9 +63,19 @@ def geographic_crs(body: str) -> pyproj.CRS:
     return pyproj.CRS(geographic_id(body))
 
 
+def from_degrees(body: str, crs: pyproj.CRS) -> pyproj.Transformer:
+    """From longitude and latitude on a body to a CRS of it, x (or longitude) first.
+
+    On spheres degrees are degrees, whatever the radius; PROJ would refuse radii that differ much.
+    """
+    longest, shortest = ellipsoid_axes(crs)
+    degrees = crs.geodetic_crs if longest == shortest else geographic_crs(body)
+    return pyproj.Transformer.from_crs(degrees, crs, always_xy=True)
+
+
 def mean_radius(body: str) -> float:
     """Radius of the body's sphere, metres."""
-    return max(_ellipsoid_axes(geographic_crs(body)))
+    return max(ellipsoid_axes(geographic_crs(body)))
 
 
 def body_of(crs: pyproj.CRS) -> str | None:
@@ -97,12 +107,13 @@ def _axes() -> dict[str, tuple[float, float]]:
     axes = {}
     for body in _codes():
         codes = (iau_code(body, offset) for offset in (0, 1))
-        lengths = [length for code in codes if code is not None for length in _ellipsoid_axes(pyproj.CRS(code))]
+        lengths = [length for code in codes if code is not None for length in ellipsoid_axes(pyproj.CRS(code))]
         axes[body] = (min(lengths), max(lengths))
     return axes
 
 
-def _ellipsoid_axes(crs: pyproj.CRS) -> tuple[float, float]:
+def ellipsoid_axes(crs: pyproj.CRS) -> tuple[float, float]:
+    """Semi-major and semi-minor axis, metres."""
     ellipsoid = crs.ellipsoid
     if ellipsoid is None:
         raise NotFound(f"{crs.name} has no ellipsoid")
@@ -111,5 +122,5 @@ def _ellipsoid_axes(crs: pyproj.CRS) -> tuple[float, float]:
 
 def geographic_proj4(body: str) -> str:
     """The geographic CRS for proj4js, which knows no IAU codes."""
-    longest, shortest = _ellipsoid_axes(geographic_crs(body))
+    longest, shortest = ellipsoid_axes(geographic_crs(body))
     return f"+proj=longlat +a={longest} +b={shortest} +no_defs"

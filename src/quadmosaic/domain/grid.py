@@ -63,7 +63,7 @@ class Grid:
 
     @property
     def is_geographic(self) -> bool:
-        return bool(self.crs.is_geographic)
+        return not self.crs.is_projected
 
     @property
     def single_root(self) -> bool:
@@ -157,7 +157,7 @@ class Grid:
 
     @cached_property
     def _from_degrees(self) -> pyproj.Transformer:
-        return pyproj.Transformer.from_crs(bodies.geographic_crs(self.body), self.crs, always_xy=True)
+        return bodies.from_degrees(self.body, self.crs)
 
     def project(self, lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
         """Degrees on the body to CRS units; infinite where the projection has no answer."""

@@ -29,6 +29,8 @@ _PLANETARY_ID = re.compile(
 )
 _IAU_OFFSETS = (("Pseudo Mercator", 90), ("Mercator", 90), ("Equidistant Cylindrical", 10))
 """Projections, by method name, for which IAU_2015 may have a code that gives the same coordinates."""
+_LATITUDES = (0, 1, 2)
+"""IAU_2015's codes of one projection: on the sphere, ographic and ocentric on the ellipsoid."""
 
 
 def ids(body: str) -> tuple[str, ...]:
@@ -139,17 +141,19 @@ def _crs_id(crs: pyproj.CRS, body: str) -> str | None:
         authority = crs.to_authority(min_confidence=100)
         return None if authority is None else ":".join(authority)
     method = crs.coordinate_operation.method_name if crs.coordinate_operation else ""
-    offset = 0 if crs.is_geographic else next((code for name, code in _IAU_OFFSETS if name in method), None)
-    code = None if offset is None else bodies.iau_code(body, offset)
-    return code if code is not None and _same_coordinates(crs, pyproj.CRS(code)) else None
+    offset = next((code for name, code in _IAU_OFFSETS if name in method), None) if crs.is_projected else 0
+    if offset is None:
+        return None
+    codes = (bodies.iau_code(body, offset + latitude) for latitude in _LATITUDES)
+    return next((code for code in codes if code is not None and _same_coordinates(crs, pyproj.CRS(code), body)), None)
 
 
-def _same_coordinates(first: pyproj.CRS, second: pyproj.CRS) -> bool:
+def _same_coordinates(first: pyproj.CRS, second: pyproj.CRS, body: str) -> bool:
+    """Whether both give the same numbers for the same places, on the same ellipsoid."""
+    if bodies.ellipsoid_axes(first) != bodies.ellipsoid_axes(second):
+        return False
     lon, lat = np.array([-120.0, 10.0, 77.0]), np.array([-60.0, 45.0, 18.0])
-    one, other = (
-        np.array(pyproj.Transformer.from_crs(crs.geodetic_crs, crs, always_xy=True).transform(lon, lat))
-        for crs in (first, second)
-    )
+    one, other = (np.array(bodies.from_degrees(body, crs).transform(lon, lat)) for crs in (first, second))
     return bool(np.allclose(one, other, rtol=1e-9))
 
 

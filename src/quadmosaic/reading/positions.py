@@ -16,7 +16,7 @@ from quadmosaic.reading.faults import Unreadable
 
 type Floats = npt.NDArray[np.float64]
 
-_TIE = 1e-6
+TIE = 1e-6
 """Share of a pixel by which a position on an edge counts as beyond it, so that rounding decides nothing."""
 
 
@@ -43,8 +43,8 @@ class Positions:
 
 def locate(geobox: GeoBox, *, crs: str, transform: Affine, width: int, height: int) -> Positions:
     """Positions in a raster of this CRS, transform and size. Both CRSs must be of one body."""
-    gx, gy = _centres(geobox)
-    x, y = _to_raster_crs(geobox, crs, gx, gy)
+    gx, gy = np.meshgrid(*centres(geobox))
+    x, y = to_raster_crs(geobox, crs, gx, gy)
     pixels = ~transform
     columns, rows = pixels.a * x + pixels.b * y + pixels.c, pixels.d * x + pixels.e * y + pixels.f
     turns = np.zeros(x.shape, np.int8)
@@ -64,14 +64,14 @@ def locate(geobox: GeoBox, *, crs: str, transform: Affine, width: int, height: i
         inside=inside,
         turns=turns,
         period=span,
-        scale=_scale(columns, rows, inside & (turns == turns[inside][0])) if inside.any() else (1.0, 1.0),
-        same_crs=_coincide(x, gx, span, abs(dx)) and _coincide(y, gy, None, abs(dy)),
+        scale=scale_of(columns, rows, inside & (turns == turns[inside][0])) if inside.any() else (1.0, 1.0),
+        same_crs=coincide(x, gx, span, abs(dx)) and coincide(y, gy, None, abs(dy)),
     )
 
 
 def nearest(positions: Floats, *, scale: float = 1.0, size: int) -> npt.NDArray[np.int64]:
     """Indices of the pixels that positions fall into, in an image `scale` times as large as the full resolution."""
-    return np.clip(np.floor(positions * scale + _TIE), 0, size - 1).astype(np.int64)
+    return np.clip(np.floor(positions * scale + TIE), 0, size - 1).astype(np.int64)
 
 
 @lru_cache(maxsize=512)
@@ -127,17 +127,14 @@ def period(crs: str) -> float | None:
     return step * 48 if wraps.sum() <= 1 else None
 
 
-def _centres(geobox: GeoBox) -> tuple[Floats, Floats]:
+def centres(geobox: GeoBox) -> tuple[Floats, Floats]:
+    """x of the columns (width,) and y of the rows (height,) of pixel centres."""
     dx, dy = geobox.resolution
     minx, _, _, maxy = geobox.bounds
-    x, y = np.meshgrid(
-        minx + (np.arange(geobox.width) + 0.5) * dx,
-        maxy - (np.arange(geobox.height) + 0.5) * dy,
-    )
-    return x, y
+    return minx + (np.arange(geobox.width) + 0.5) * dx, maxy - (np.arange(geobox.height) + 0.5) * dy
 
 
-def _to_raster_crs(geobox: GeoBox, crs: str, gx: Floats, gy: Floats) -> tuple[Floats, Floats]:
+def to_raster_crs(geobox: GeoBox, crs: str, gx: Floats, gy: Floats) -> tuple[Floats, Floats]:
     """Coordinates in the raster's CRS, NaN where there are none or where the way back leads elsewhere."""
     if crs == geobox.crs:
         return gx, gy
@@ -146,12 +143,12 @@ def _to_raster_crs(geobox: GeoBox, crs: str, gx: Floats, gy: Floats) -> tuple[Fl
     if period(geobox.crs) is None or period(crs) is None:
         sample = slice(None, None, _SAMPLE), slice(None, None, _SAMPLE)
         known = ~lost
-        if not _leads_back(geobox, crs, gx[sample], gy[sample], x[sample], y[sample])[known[sample]].all():
-            lost |= ~_leads_back(geobox, crs, gx, gy, x, y)
+        if not leads_back(geobox, crs, gx[sample], gy[sample], x[sample], y[sample])[known[sample]].all():
+            lost |= ~leads_back(geobox, crs, gx, gy, x, y)
     return np.where(lost, np.nan, x), np.where(lost, np.nan, y)
 
 
-def _leads_back(geobox: GeoBox, crs: str, gx: Floats, gy: Floats, x: Floats, y: Floats) -> npt.NDArray[np.bool_]:
+def leads_back(geobox: GeoBox, crs: str, gx: Floats, gy: Floats, x: Floats, y: Floats) -> npt.NDArray[np.bool_]:
     """Whether x, y in the raster's CRS are within a pixel of gx, gy when they are taken back.
 
     Outside its domain a projection may answer with a point of another place, and only the way back tells.
@@ -168,26 +165,32 @@ def _unturned(difference: Floats, span: float | None) -> Floats:
     return difference if span is None else difference - span * np.round(difference / span)
 
 
-def _coincide(values: Floats, wanted: Floats, span: float | None, pixel: float) -> bool:
+def coincide(values: Floats, wanted: Floats, span: float | None, pixel: float) -> bool:
+    """Whether values are the wanted ones to a thousandth of a pixel, whole turns aside."""
     with np.errstate(invalid="ignore"):
         return bool((np.abs(_unturned(values - wanted, span)) <= 1e-3 * pixel).all())
 
 
 def _is_inside(columns: Floats, rows: Floats, width: int, height: int) -> npt.NDArray[np.bool_]:
-    return (columns >= -_TIE) & (columns < width - _TIE) & (rows >= -_TIE) & (rows < height - _TIE)
+    return (columns >= -TIE) & (columns < width - TIE) & (rows >= -TIE) & (rows < height - TIE)
 
 
-def _scale(columns: Floats, rows: Floats, known: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """Median length, in raster pixels, of one step along x and along y between neighbouring known positions."""
-    lengths = []
-    for axis in (1, 0):
-        pair = np.logical_and(*_neighbours(known, axis))
-        with np.errstate(invalid="ignore"):
-            steps = np.hypot(np.diff(columns, axis=axis), np.diff(rows, axis=axis))[pair]
-        lengths.append(float(np.median(steps)) if steps.size else None)
-    along_x, along_y = lengths
+def scale_of(columns: Floats, rows: Floats, known: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Median length, in raster pixels, of one step along x and along y between neighbouring known positions.
+
+    All are (height, width); of large ones, every eighth pixel is asked.
+    """
+    stride = _SAMPLE if min(known.shape) >= 8 * _SAMPLE else 1
+    along_x, along_y = (
+        _step(columns, rows, known, axis, stride) or _step(columns, rows, known, axis, 1) for axis in (1, 0)
+    )
     return along_x or along_y or 1.0, along_y or along_x or 1.0
 
 
-def _neighbours(known: npt.NDArray[np.bool_], axis: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    return (known[:, :-1], known[:, 1:]) if axis == 1 else (known[:-1], known[1:])
+def _step(columns: Floats, rows: Floats, known: npt.NDArray[np.bool_], axis: int, stride: int) -> float | None:
+    every, here, there = slice(None, None, stride), slice(0, -1, stride), slice(1, None, stride)
+    first, second = ((every, here), (every, there)) if axis == 1 else ((here, every), (there, every))
+    pair = known[first] & known[second]
+    with np.errstate(invalid="ignore"):
+        lengths = np.hypot(columns[second] - columns[first], rows[second] - rows[first])[pair]
+    return float(np.median(lengths)) if lengths.size else None

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 
 import numpy as np
+import numpy.typing as npt
 import shapely
 
 from quadmosaic.domain.errors import Invalid
@@ -48,7 +49,8 @@ def built_manifest(
     recipe: Recipe, defaults: Defaults, index: Index, grid: Grid, profiles: tuple[AssetProfile, ...], report: Report
 ) -> Manifest:
     """The manifest of a recipe's build. Raises Invalid (field "minzoom") for zooms that are not in order."""
-    minx, miny, maxx, maxy = shapely.total_bounds(np.array([granule.footprint for granule in index.granules])).tolist()
+    footprints = np.array([granule.footprint for granule in index.granules])
+    minx, miny, maxx, maxy = shapely.total_bounds(footprints).tolist()
     minzoom = max(0, index.zoom - MAP_ZOOMS_ABOVE_INDEX) if recipe.minzoom is None else recipe.minzoom
     maxzoom = _maxzoom(grid, profiles, index) if recipe.maxzoom is None else recipe.maxzoom
     if not 0 <= minzoom <= maxzoom <= grid.maxzoom:
@@ -61,7 +63,7 @@ def built_manifest(
         minzoom=minzoom,
         maxzoom=maxzoom,
         bounds=(minx, miny, maxx, maxy),
-        center=((minx + maxx) / 2, (miny + maxy) / 2, max(minzoom, min(index.zoom, maxzoom))),
+        center=(middle_longitude(footprints), (miny + maxy) / 2, max(minzoom, min(index.zoom, maxzoom))),
         assets=profiles,
         defaults=defaults,
         recipe=recipe,
@@ -69,6 +71,18 @@ def built_manifest(
         software=_software(),
         created=_now(),
     )
+
+
+def middle_longitude(footprints: npt.NDArray[np.object_]) -> float:
+    """The middle of all longitudes but the widest empty stretch, so that it is right across 180 degrees too."""
+    west, _, east, _ = shapely.bounds(shapely.get_parts(footprints)).T
+    order = np.argsort(west)
+    west, reach = west[order], np.maximum.accumulate(east[order])
+    starts = np.append(west[1:], west[0] + 360)
+    gaps = starts - reach
+    widest = int(np.argmax(gaps))
+    middle = float(starts[widest] + (360 - gaps[widest]) / 2)
+    return (middle + 180) % 360 - 180
 
 
 def imported_manifest(

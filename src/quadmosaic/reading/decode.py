@@ -1,0 +1,107 @@
+"""Decoding a block: the bytes of one tile of a TIFF to numbers."""
+
+import sys
+
+import imagecodecs
+import numpy as np
+import numpy.typing as npt
+
+from quadmosaic.domain.granules import BlockTables, Level, LevelKind
+from quadmosaic.reading.numbers import Bands
+
+NONE, LZW, JPEG, DEFLATE, PACKBITS, OLD_DEFLATE, LZMA, ZSTD = 1, 5, 7, 8, 32773, 32946, 34925, 50000
+COMPRESSIONS = frozenset({NONE, LZW, JPEG, DEFLATE, PACKBITS, OLD_DEFLATE, LZMA, ZSTD})
+"""Those that can be decoded here."""
+
+_YCBCR = 6
+_KINDS = {1: "u", 2: "i", 3: "f"}
+_SIZES = {"u": (8, 16, 32, 64), "i": (8, 16, 32, 64), "f": (16, 32, 64)}
+
+
+class Undecodable(Exception):
+    """A block that is damaged, or that is not what its table says."""
+
+
+def numpy_dtype(tables: BlockTables) -> np.dtype[np.generic] | None:
+    """The one native dtype of all samples, None where there is none."""
+    bits, kind = tables.bits_per_sample[0], _KINDS.get(tables.sample_format[0])
+    alike = set(tables.bits_per_sample) == {bits} and set(tables.sample_format) == {tables.sample_format[0]}
+    if kind is None or not alike or bits not in _SIZES[kind]:
+        return None
+    return np.dtype(f"{kind}{bits // 8}")
+
+
+def decode_block(raw: bytes | memoryview, level: Level, tables: BlockTables, dtype: np.dtype[np.generic]) -> Bands:
+    """(band, height, width) of a block, one band for a plane or a mask. Raises Undecodable.
+
+    A mask comes as booleans, True where valid.
+    """
+    try:
+        if level.kind is LevelKind.MASK:
+            return _mask(raw, level)
+        samples = 1 if tables.planar else len(tables.bits_per_sample)
+        shape = (level.block_height, level.block_width, samples)
+        if level.compression == JPEG:
+            pixels = _jpeg(raw, level, shape)
+        else:
+            stored = dtype.newbyteorder(">" if tables.big_endian else "<")
+            unpacked = _unpacked(raw, level.compression, size=int(np.prod(shape)) * dtype.itemsize)
+            pixels = _unpredicted(np.frombuffer(unpacked, stored).reshape(shape), level.predictor, dtype)
+    except (RuntimeError, ValueError) as error:
+        raise Undecodable(str(error)) from error
+    return pixels.transpose(2, 0, 1)
+
+
+def _unpacked(raw: bytes | memoryview, compression: int, *, size: int) -> bytes | memoryview:
+    match compression:
+        case 1:
+            unpacked: bytes | memoryview = raw
+        case 5:
+            unpacked = imagecodecs.lzw_decode(raw, out=size)
+        case 8 | 32946:
+            unpacked = imagecodecs.deflate_decode(raw, out=size)
+        case 32773:
+            unpacked = imagecodecs.packbits_decode(raw, out=size)
+        case 34925:
+            unpacked = imagecodecs.lzma_decode(raw, out=size)
+        case _:
+            unpacked = imagecodecs.zstd_decode(raw, out=size)
+    if len(unpacked) != size:
+        raise ValueError(f"{len(unpacked)} bytes instead of {size}")
+    return unpacked
+
+
+def _unpredicted(stored: Bands, predictor: int, dtype: np.dtype[np.generic]) -> Bands:
+    """Native numbers; `stored` is (height, width, sample) in the file's byte order."""
+    if predictor == 3:
+        # Predictor 3 sorts bytes by significance, whatever the order of the file.
+        floats: Bands = imagecodecs.floatpred_decode(
+            stored.view(dtype.newbyteorder("<")), axis=-2, out=np.empty(stored.shape, dtype.newbyteorder("<"))
+        )
+        return floats if sys.byteorder == "little" else floats.astype(dtype)
+    native = stored.astype(dtype, copy=False)
+    if predictor == 1:
+        return native
+    integers: npt.NDArray[np.unsignedinteger] = native.view(f"u{dtype.itemsize}")
+    summed: Bands = imagecodecs.delta_decode(integers, axis=-2)
+    return summed.view(dtype)
+
+
+def _jpeg(raw: bytes | memoryview, level: Level, shape: tuple[int, int, int]) -> Bands:
+    color = None if shape[2] == 1 else "RGB"
+    pixels: Bands = imagecodecs.jpeg8_decode(
+        raw,
+        tables=level.jpeg_tables or None,
+        colorspace="YCBCR" if level.photometric == _YCBCR else color,
+        outcolorspace=color,
+    )
+    if pixels.size != np.prod(shape):
+        raise ValueError(f"a JPEG of {pixels.shape} instead of {shape}")
+    return pixels.reshape(shape)
+
+
+def _mask(raw: bytes | memoryview, level: Level) -> npt.NDArray[np.bool_]:
+    """GDAL writes masks with one bit per pixel."""
+    size = level.block_height * level.block_width // 8
+    bits = np.frombuffer(_unpacked(raw, level.compression, size=size), np.uint8)
+    return np.unpackbits(bits).view(np.bool_).reshape(1, level.block_height, level.block_width)

@@ -1,0 +1,93 @@
+"""Where the pixels of a GeoBox lie in a raster: the fast reader's way to what `positions` finds pixel by pixel."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from affine import Affine
+
+from quadmosaic.domain.geobox import GeoBox
+from quadmosaic.reading.coordinates import Coordinates
+from quadmosaic.reading.numbers import Flags
+from quadmosaic.reading.positions import TIE, Floats, centres, coincide, locate, period, scale_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Placement:
+    """Full-resolution `columns` and `rows` of pixel centres, and the `turns` taken to reach them.
+
+    Where `separable`, columns and turns are (1, width) and rows (height, 1), else all are (height, width); `inside`
+    always is. `scale` is raster pixels per GeoBox pixel (along x, along y); `same_crs` says that the CRSs coincide.
+    """
+
+    columns: Floats
+    rows: Floats
+    inside: Flags
+    turns: np.ndarray[tuple[int, ...], np.dtype[np.int8]]
+    scale: tuple[float, float]
+    same_crs: bool
+    separable: bool
+
+
+def place(geobox: GeoBox, found: Coordinates, *, crs: str, transform: Affine, width: int, height: int) -> Placement:
+    """Positions in a raster of this CRS, transform and size, from the coordinates of the GeoBox in its CRS."""
+    pixels = ~transform
+    span = period(crs)
+    upright = pixels.b == 0 and pixels.d == 0
+    if span is not None and not upright:
+        return _exact(geobox, crs, transform, width, height)
+    columns = pixels.a * found.x + pixels.c + (0 if pixels.b == 0 else pixels.b * found.y)
+    rows = pixels.e * found.y + pixels.f + (0 if pixels.d == 0 else pixels.d * found.x)
+    across, down = _is_within(columns, width), _is_within(rows, height)
+    turns = np.zeros(columns.shape, np.int8)
+    for turn in (1, -1) if span is not None and not across.all() else ():
+        moved = columns + turn * (span or 0.0) * pixels.a
+        reached = ~across & _is_within(moved, width)
+        columns = np.where(reached, moved, columns)
+        turns[reached] = turn
+        across = across | reached
+    inside = across & down
+    return Placement(
+        columns=columns,
+        rows=rows,
+        inside=inside,
+        turns=turns,
+        scale=_scale(columns, rows, inside, turns),
+        same_crs=_same_crs(geobox, found, span),
+        separable=found.separable and upright,
+    )
+
+
+def _exact(geobox: GeoBox, crs: str, transform: Affine, width: int, height: int) -> Placement:
+    """What a turned raster in a CRS that wraps needs: rows change with the turns."""
+    positions = locate(geobox, crs=crs, transform=transform, width=width, height=height)
+    return Placement(
+        columns=positions.columns,
+        rows=positions.rows,
+        inside=positions.inside,
+        turns=positions.turns,
+        scale=positions.scale,
+        same_crs=positions.same_crs,
+        separable=False,
+    )
+
+
+def _is_within(positions: Floats, size: int) -> Flags:
+    return (positions >= -TIE) & (positions < size - TIE)
+
+
+def _scale(columns: Floats, rows: Floats, inside: Flags, turns: np.ndarray) -> tuple[float, float]:  # type: ignore[type-arg]
+    if not inside.any():
+        return 1.0, 1.0
+    every_turn = np.broadcast_to(turns, inside.shape)
+    known = inside if not turns.any() else inside & (every_turn == every_turn[inside][0])
+    return scale_of(np.broadcast_to(columns, inside.shape), np.broadcast_to(rows, inside.shape), known)
+
+
+def _same_crs(geobox: GeoBox, found: Coordinates, span: float | None) -> bool:
+    gx, gy = centres(geobox)
+    dx, dy = geobox.resolution
+    if not found.separable:
+        corner = np.s_[:: max(1, geobox.height - 1), :: max(1, geobox.width - 1)]
+        if not coincide(found.x[corner], np.broadcast_to(gx, found.x.shape)[corner], span, abs(dx)):
+            return False
+    return coincide(found.x, gx[None, :], span, abs(dx)) and coincide(found.y, gy[:, None], None, abs(dy))
