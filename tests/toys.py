@@ -19,7 +19,7 @@ from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.domain.granules import Granule, Header
 from quadmosaic.domain.mosaic import Defaults, Recipe, Version
 from quadmosaic.domain.sources import CogsSource, FeaturesSource
-from quadmosaic.ports import GranuleReader, Layer, MosaicStore, ReadFailure, ReadOptions
+from quadmosaic.ports import NO_HEADERS, GranuleReader, Layer, MosaicStore, ReadFailure, ReadOptions
 from quadmosaic.services.builds import publish
 from rasters import Array, Bounds, write_raster
 
@@ -143,12 +143,17 @@ class WatchedReader:
     fault: Exception | None = None
 
     async def read(
-        self, granules: Sequence[Granule], geobox: GeoBox, options: ReadOptions
+        self,
+        granules: Sequence[Granule],
+        geobox: GeoBox,
+        options: ReadOptions,
+        *,
+        headers: Mapping[str, Header] = NO_HEADERS,
     ) -> AsyncGenerator[Layer | ReadFailure, None]:
         self.asked.append(tuple(granule.id for granule in granules))
         if self.fault is not None:
             raise self.fault
-        async with aclosing(self.inner.read(granules, geobox, options)) as answers:
+        async with aclosing(self.inner.read(granules, geobox, options, headers=headers)) as answers:
             async for answer in answers:
                 self.answered.append(answer.granule.id)
                 if options.timeout_s is not None and (answer.granule.id in self.slow or self.hangs(geobox)):

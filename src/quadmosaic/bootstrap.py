@@ -12,6 +12,7 @@ from quadmosaic.api.viewer_assets import check_vendor
 from quadmosaic.config import Settings
 from quadmosaic.domain.access import AccessMode, BucketAccess
 from quadmosaic.ports import Catalog, GranuleReader, MosaicStore
+from quadmosaic.reading.fast_reader import FastReader
 from quadmosaic.reading.rasterio_reader import RasterioReader
 from quadmosaic.services.builds import Builder
 from quadmosaic.services.images import Images
@@ -39,7 +40,11 @@ def adapters(settings: Settings) -> Adapters:
     }
     return Adapters(
         store=open_store(settings.store, head_ttl_s=settings.head_ttl_s, cache_bytes=settings.cache_mb * MEGABYTE),
-        reader=RasterioReader(buckets=buckets, max_reads=settings.max_reads),
+        reader=FastReader(
+            RasterioReader(buckets=buckets, max_reads=settings.max_reads),
+            buckets=buckets,
+            block_cache_bytes=settings.block_cache_mb * MEGABYTE,
+        ),
     )
 
 
@@ -57,7 +62,9 @@ def services(settings: Settings, outside: Adapters) -> Services:
     return Services(
         store=outside.store,
         mosaics=Mosaics(store=outside.store),
-        images=Images(reader=outside.reader, stretches=stretches, deadline_s=settings.tile_deadline_s),
+        images=Images(
+            store=outside.store, reader=outside.reader, stretches=stretches, deadline_s=settings.tile_deadline_s
+        ),
         points=Points(
             store=outside.store,
             reader=outside.reader,

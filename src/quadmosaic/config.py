@@ -24,6 +24,7 @@ class Settings(BaseSettings):
         dict[str, BucketSettings], Field(description='JSON: source bucket -> {"region", "mode", "endpoint"}')
     ] = {"astrogeo-ard": BucketSettings()}
     cache_mb: Annotated[int, Field(ge=1, description="memory for look-ups")] = 128
+    block_cache_mb: Annotated[int, Field(ge=1, description="memory for decoded blocks")] = 128
     max_granules: Annotated[int, Field(ge=1, description="granules read for one image at the most")] = 64
     max_reads: Annotated[int, Field(ge=1, description="granules read at once for one image")] = 8
     tile_deadline_s: Annotated[float, Field(gt=0, description="seconds after which an image is drawn as it is")] = 20.0

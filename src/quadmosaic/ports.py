@@ -1,4 +1,5 @@
-"""The three things quadmosaic needs from the outside: a store, a reader of granules, and a catalog of sources.
+"""What quadmosaic needs from the outside: a store, a reader of granules, a catalog of sources; and to build by itself,
+a ledger of what was registered and built, a queue and a scheduler.
 
 Read this page first. Services and routes know these protocols only; `bootstrap` chooses the adapters. The contract
 suites in `tests/contract` say in detail what an adapter owes.
@@ -6,14 +7,17 @@ suites in `tests/contract` say in detail what an adapter owes.
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from quadmosaic.domain.geobox import GeoBox
-from quadmosaic.domain.granules import Granule, Harvest, Header, Refusal
+from quadmosaic.domain.granules import Granule, Harvest, Header, JsonObject, Refusal
 from quadmosaic.domain.mosaic import Index, Manifest, MosaicRef, Quadkey, Version
+from quadmosaic.domain.schedules import Schedule
 from quadmosaic.domain.sources import Source
 
 
@@ -31,6 +35,35 @@ class Lookup:
 
     cells: Mapping[Quadkey, tuple[Granule, ...]]
     cut: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changes:
+    """What differs between two versions: granules by id, cells by quadkey, each sorted.
+
+    A granule has changed where its own content or a header record did, a cell where its list of granules did.
+    """
+
+    granules_added: tuple[str, ...] = ()
+    granules_removed: tuple[str, ...] = ()
+    granules_changed: tuple[str, ...] = ()
+    cells_added: tuple[Quadkey, ...] = ()
+    cells_removed: tuple[Quadkey, ...] = ()
+    cells_changed: tuple[Quadkey, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepReport:
+    """What a sweep removed: versions that were published, versions that never were, and objects or items in all."""
+
+    published: tuple[str, ...] = ()
+    unpublished: tuple[str, ...] = ()
+    objects: int = 0
+
+
+KEEP_VERSIONS = 10
+KEEP_YOUNGER = timedelta(days=7)
+SPARE = timedelta(hours=1)
 
 
 class MosaicStore(Protocol):
@@ -57,7 +90,10 @@ class MosaicStore(Protocol):
         ...
 
     async def write(self, name: str, manifest: Manifest, index: Index) -> Version:
-        """Write a complete version that nobody sees until it is published."""
+        """Write a complete version that nobody sees until it is published.
+
+        Writes nothing and answers the head's version where that has the same content already.
+        """
         ...
 
     async def publish(self, ref: MosaicRef, *, expected: int | None) -> None:
@@ -88,13 +124,33 @@ class MosaicStore(Protocol):
         """The whole index, for exports; not for the tile path."""
         ...
 
+    async def changes(self, old: Version, new: Version) -> Changes:
+        """What `new` has that `old` has not, and the other way round; cheap where they share much."""
+        ...
+
+    async def sweep(
+        self,
+        name: str | None = None,
+        *,
+        keep: int = KEEP_VERSIONS,
+        younger_than: timedelta = KEEP_YOUNGER,
+        spare: timedelta = SPARE,
+    ) -> SweepReport:
+        """Remove old versions, what killed writers left, and nothing that a version which stays needs.
+
+        Of one mosaic or of all stay the head, the last `keep` published versions, those written or served as the head
+        less than `younger_than` ago, and whatever was begun or was the head less than `spare` ago.
+        """
+        ...
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReadOptions:
     """How to read: `bidx` are 1-based bands, None for all but alpha; `nodata` overrides the files' own.
 
     `resampling` is used between resolutions, `reproject` between CRSs (rasterio's names). After `timeout_s` seconds
-    the granules still being read count as failed.
+    the granules still being read count as failed. `until_full` says that the first valid value of a pixel is the one
+    that counts, so that a granule need not be read where better ones are valid.
     """
 
     asset: str
@@ -104,6 +160,10 @@ class ReadOptions:
     resampling: str = "nearest"
     reproject: str = "nearest"
     timeout_s: float | None = None
+    until_full: bool = False
+
+
+NO_HEADERS: Mapping[str, Header] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -135,14 +195,39 @@ class GranuleReader(Protocol):
     """Pixels of granules, read into one GeoBox."""
 
     def read(
-        self, granules: Sequence[Granule], geobox: GeoBox, options: ReadOptions
+        self,
+        granules: Sequence[Granule],
+        geobox: GeoBox,
+        options: ReadOptions,
+        *,
+        headers: Mapping[str, Header] = NO_HEADERS,
     ) -> AsyncGenerator[Layer | ReadFailure, None]:
-        """One answer per granule, in order, while later ones are read already; closing the stream stops all reads."""
+        """One answer per granule, in order, while later ones are read already; closing the stream stops all reads.
+
+        `headers` are the records of the asset by granule id, as far as the index has them.
+        """
         ...
 
     async def scan(self, href: str) -> Header:
         """The header record. Raises Unavailable when out of reach, Invalid when it is no usable raster."""
         ...
+
+    async def etag(self, href: str) -> str | None:
+        """What tells this content of the file from another, without reading it; None where nothing does."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HarvestPage:
+    """Part of a source's answers; `next` is where the following call goes on, None at the end.
+
+    `bytes` and `requests` are what it took to read.
+    """
+
+    answers: tuple[Harvest | Refusal, ...]
+    next: JsonObject | None
+    bytes: int = 0
+    requests: int = 0
 
 
 class Catalog(Protocol):
@@ -155,4 +240,64 @@ class Catalog(Protocol):
 
         Keeps the hrefs of `assets` (empty: the only raster asset there is); refuses granules of another body.
         """
+        ...
+
+    def pages(
+        self, source: Source, *, assets: Sequence[str], body: str | None, after: JsonObject | None = None
+    ) -> AsyncGenerator[HarvestPage, None]:
+        """The same page by page, going on behind the `next` of an earlier page, in another process if need be.
+
+        A granule that an earlier page had may come again then.
+        """
+        ...
+
+    async def document(self, href: str, *, max_bytes: int) -> bytes:
+        """A MosaicJSON document's bytes. Raises Unavailable, TooLarge, or Invalid (field "source.href")."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record of a stream, counted from 1."""
+
+    number: int
+    body: bytes
+
+
+class Ledger(Protocol):
+    """Streams of records that are only ever appended to; the last record says how things are.
+
+    A stream's name is a path of parts of a-z, 0-9 and hyphens. Raises Unavailable when the engine is down.
+    """
+
+    async def last(self, stream: str) -> Entry | None:
+        """The latest record, None where the stream does not exist."""
+        ...
+
+    async def entry(self, stream: str, number: int) -> bytes | None:
+        """One record."""
+        ...
+
+    async def append(self, stream: str, body: bytes, *, after: int) -> int:
+        """Add the record that follows number `after` (0: the first). Raises Conflict when someone else did."""
+        ...
+
+    async def remove(self, stream: str) -> None:
+        """Remove a stream; one that is gone already is no error."""
+        ...
+
+
+class Queue(Protocol):
+    """Takes messages about builds to a worker, at least once each."""
+
+    async def send(self, *, mosaic: str, build: str, delay_s: int = 0) -> None:
+        """Have a worker go on with the build."""
+        ...
+
+
+class Scheduler(Protocol):
+    """Starts builds when their time has come."""
+
+    async def put(self, mosaic: str, schedule: Schedule | None, *, since: datetime) -> None:
+        """Set the mosaic's schedule, or take it away with None; repeating it changes nothing."""
         ...

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from engines import Engine
-from indexes import found, granule, header, manifest_of, random_index, small_index
+from engines import Engine, PassedOn, open_dying, open_on
+from indexes import found, granule, header, listed, manifest_of, random_index, small_index
 
 from quadmosaic.domain.errors import Broken, Invalid, NotFound, Unavailable
-from quadmosaic.domain.mosaic import Index, MosaicRef, Version
+from quadmosaic.domain.mosaic import Defaults, Index, MosaicRef, Version
 from quadmosaic.ports import MosaicStore
-from quadmosaic.storage.bucket import Bucket, Opening
-from quadmosaic.storage.objects import ObjectMosaicStore, open_store
+from quadmosaic.storage.bucket import Bucket, Entry
+from quadmosaic.storage.objects import open_store
 
 
 async def publish(store: MosaicStore, index: Index, *, expected: int | None = None) -> Version:
@@ -24,7 +24,7 @@ async def publish(store: MosaicStore, index: Index, *, expected: int | None = No
 
 
 async def paths(engine: Engine, containing: str = "") -> set[str]:
-    return {path async for path in engine.bucket().paths("") if containing in path}
+    return {path for path in await engine.paths() if containing in path}
 
 
 async def overwrite(bucket: Bucket, path: str, body: bytes) -> None:
@@ -36,7 +36,7 @@ async def overwrite(bucket: Bucket, path: str, body: bytes) -> None:
 
 
 async def test_two_versions_share_the_parts_that_did_not_change(engine: Engine) -> None:
-    store = engine.open()
+    store = open_on(engine.bucket())
     headers = {f"g{number}": {"dtm": header(blocks=900, seed=number)} for number in range(200)}
     index = replace(random_index(zoom=8, cells=4000, granules=2000), headers=headers)
     first = await publish(store, index)
@@ -57,7 +57,7 @@ async def test_two_versions_share_the_parts_that_did_not_change(engine: Engine) 
 
 async def test_the_same_index_is_written_once(engine: Engine) -> None:
     index = random_index(cells=2000)
-    first = await publish(engine.open(), index)
+    first = await publish(open_on(engine.bucket()), index)
     before = await paths(engine, "/parts/")
     turned = replace(
         index,
@@ -66,34 +66,36 @@ async def test_the_same_index_is_written_once(engine: Engine) -> None:
             key: tuple(len(index.granules) - 1 - place for place in index.cells[key]) for key in reversed(index.cells)
         },
     )
-    assert (await publish(engine.open(), turned, expected=first.number)).digest == first.digest
+    assert (await publish(open_on(engine.bucket()), turned, expected=first.number)).digest == first.digest
     assert await paths(engine, "/parts/") == before
 
 
-async def test_a_rebuild_without_changes_sends_no_part(engine: Engine) -> None:
+async def test_a_rebuild_without_changes_writes_nothing(engine: Engine) -> None:
     index = random_index(cells=2000)
-    first = await publish(engine.open(), index)
-    number_and_manifest = 2
-    again = await engine.open_dying(writes=number_and_manifest).write("jezero", manifest_of(index), index)
-    assert again.digest == first.digest
+    first = await publish(open_on(engine.bucket()), index)
+    before = await paths(engine)
+    again = await open_dying(engine, writes=0).write("jezero", manifest_of(index, created="later"), index)
+    assert again == first
+    assert await paths(engine) == before
 
 
-async def test_parts_of_a_killed_writer_are_taken_up_by_the_next(engine: Engine) -> None:
+async def test_a_change_of_the_manifest_alone_sends_no_part(engine: Engine) -> None:
     index = random_index(cells=2000)
-    await engine.open().write("jezero", manifest_of(index), index)
-    before = await paths(engine, "/parts/")
-    version = await publish(engine.open(), index)
-    assert await paths(engine, "/parts/") == before
-    assert len((await engine.open().lookup(version, list(index.cells))).cells) == 2000
+    first = await publish(open_on(engine.bucket()), index)
+    number_mark_and_record = 3
+    store = open_dying(engine, writes=number_mark_and_record)
+    again = await store.write("jezero", manifest_of(index, defaults=Defaults(title="x")), index)
+    assert again.number != first.number
+    assert found((await store.lookup(again, list(index.cells))).cells) == listed(index)
 
 
 async def test_reading_writes_nothing(engine: Engine) -> None:
-    store = engine.open()
+    store = open_on(engine.bucket())
     assert (await store.mosaics()).items == ()
     assert await paths(engine) == set()
     version = await publish(store, small_index("a"))
     before = await paths(engine)
-    reader = engine.open()
+    reader = open_on(engine.bucket())
     await reader.lookup(await reader.version(MosaicRef("jezero")), ["12"])
     await reader.index(version)
     assert await paths(engine) == before
@@ -103,7 +105,7 @@ async def test_reading_writes_nothing(engine: Engine) -> None:
 
 
 async def test_a_deletion_leaves_no_parts_and_no_manifests(engine: Engine) -> None:
-    store = engine.open()
+    store = open_on(engine.bucket())
     first = await publish(store, random_index(cells=2000))
     await publish(store, small_index("b"), expected=first.number)
     await store.delete("jezero")
@@ -111,56 +113,56 @@ async def test_a_deletion_leaves_no_parts_and_no_manifests(engine: Engine) -> No
     again = await publish(store, small_index("a"))
     kept = await paths(engine, "/lives/")
     assert kept
-    assert found((await engine.open().lookup(again, ["12"])).cells) == {"12": ["a"]}
+    assert found((await open_on(engine.bucket()).lookup(again, ["12"])).cells) == {"12": ["a"]}
 
 
-class SlowCleaner(Bucket):
+class SlowCleaner(PassedOn):
     """Does not even look what to remove until it is told to go on."""
 
-    def __init__(self, opening: Opening) -> None:
-        super().__init__(opening)
+    def __init__(self, inner: Bucket) -> None:
+        super().__init__(inner)
         self.began = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def paths(self, prefix: str, *, after: str | None = None) -> AsyncIterator[str]:
-        if prefix.endswith("/lives"):
+    async def entries(self, folder: str, *, after: str | None = None) -> AsyncIterator[Entry]:
+        if folder.endswith("/begun"):
             self.began.set()
             await self.go_on.wait()
-        async for path in super().paths(prefix, after=after):
-            yield path
+        async for entry in super().entries(folder, after=after):
+            yield entry
 
 
 async def test_a_slow_cleaner_does_not_touch_what_is_registered_again(engine: Engine) -> None:
-    cleaner = SlowCleaner(engine.bucket().opening)
-    await publish(engine.open(), small_index("a"))
-    deletion = asyncio.create_task(ObjectMosaicStore(cleaner, head_ttl_s=0).delete("jezero"))
+    cleaner = SlowCleaner(engine.bucket())
+    await publish(open_on(engine.bucket()), small_index("a"))
+    deletion = asyncio.create_task(open_on(cleaner).delete("jezero"))
     await cleaner.began.wait()
-    again = await publish(engine.open(), small_index("a"))
+    again = await publish(open_on(engine.bucket()), small_index("a"))
     cleaner.go_on.set()
     await deletion
-    assert found((await engine.open().lookup(again, ["12"])).cells) == {"12": ["a"]}
+    assert found((await open_on(engine.bucket()).lookup(again, ["12"])).cells) == {"12": ["a"]}
     assert len(await paths(engine, "/versions/")) == 1
 
 
 async def test_a_deletion_that_was_killed_is_finished_by_the_next(engine: Engine) -> None:
-    cleaner = SlowCleaner(engine.bucket().opening)
-    await publish(engine.open(), small_index("a"))
-    deletion = asyncio.create_task(ObjectMosaicStore(cleaner, head_ttl_s=0).delete("jezero"))
+    cleaner = SlowCleaner(engine.bucket())
+    await publish(open_on(engine.bucket()), small_index("a"))
+    deletion = asyncio.create_task(open_on(cleaner).delete("jezero"))
     await cleaner.began.wait()
     deletion.cancel()
     assert await paths(engine, "/lives/")
     with pytest.raises(NotFound):
-        await engine.open().delete("jezero")
+        await open_on(engine.bucket()).delete("jezero")
     assert await paths(engine, "/lives/") == set()
 
 
 async def test_a_reader_of_a_version_that_is_deleted_meanwhile_finds_nothing(engine: Engine) -> None:
     index = random_index(cells=2000)
-    reader = engine.open(head_ttl_s=3600)
-    version = await publish(engine.open(), index)
+    reader = open_on(engine.bucket(), head_ttl_s=3600)
+    version = await publish(open_on(engine.bucket()), index)
     cells = sorted(index.cells)
     await reader.lookup(version, cells[:1])
-    await engine.open().delete("jezero")
+    await open_on(engine.bucket()).delete("jezero")
     with pytest.raises(NotFound, match="deleted"):
         await reader.lookup(version, cells[-1:])
 
@@ -169,7 +171,7 @@ async def test_a_reader_of_a_version_that_is_deleted_meanwhile_finds_nothing(eng
 
 
 async def test_a_newer_format_is_refused_in_words(engine: Engine) -> None:
-    store = engine.open()
+    store = open_on(engine.bucket())
     version = await publish(store, small_index("a"))
     await overwrite(engine.bucket(), "format.json", b'{"format": 2, "more": true}')
     for call in (
@@ -182,25 +184,25 @@ async def test_a_newer_format_is_refused_in_words(engine: Engine) -> None:
         lambda store: store.delete("jezero"),
     ):
         with pytest.raises(Broken, match=r"format 2.*upgrade"):
-            await call(engine.open())
+            await call(open_on(engine.bucket()))
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"format": "x"}', b"\xff"])
 async def test_a_damaged_format_record_is_named(engine: Engine, body: bytes) -> None:
     await engine.bucket().create("format.json", body)
     with pytest.raises(Broken, match=r"format\.json"):
-        await engine.open().mosaics()
+        await open_on(engine.bucket()).mosaics()
 
 
 async def test_a_store_without_its_mark_is_empty(engine: Engine) -> None:
-    await publish(engine.open(), small_index("a"))
+    await publish(open_on(engine.bucket()), small_index("a"))
     await engine.bucket().remove(["format.json"])
-    assert (await engine.open().mosaics()).items == ()
+    assert (await open_on(engine.bucket()).mosaics()).items == ()
 
 
 @pytest.mark.parametrize("damage", ["cut", "swapped", "missing", "empty"])
 async def test_a_damaged_part_is_named(engine: Engine, damage: str) -> None:
-    version = await publish(engine.open(), random_index(cells=2000))
+    version = await publish(open_on(engine.bucket()), random_index(cells=2000))
     bucket = engine.bucket()
     parts = sorted(await paths(engine, "/parts/"))
     bodies = {path: await bucket.get(path) or b"" for path in parts}
@@ -210,24 +212,24 @@ async def test_a_damaged_part_is_named(engine: Engine, damage: str) -> None:
             changed = {"cut": bodies[path][:-10], "swapped": bodies[other], "empty": b""}[damage]
             await bucket.create(path, changed)
     with pytest.raises(Broken, match="parts/"):
-        await engine.open().lookup_prefix(version, [""], limit=10)
+        await open_on(engine.bucket()).lookup_prefix(version, [""], limit=10)
 
 
 @pytest.mark.parametrize("kind", ["/heads/", "/versions/"])
 async def test_a_damaged_record_is_named(engine: Engine, kind: str) -> None:
-    await publish(engine.open(), small_index("a"))
+    await publish(open_on(engine.bucket()), small_index("a"))
     (path,) = await paths(engine, kind)
     await overwrite(engine.bucket(), path, b"\xc1")
     with pytest.raises(Broken, match=kind):
-        await engine.open().version(MosaicRef("jezero"))
+        await open_on(engine.bucket()).version(MosaicRef("jezero"))
 
 
 async def test_what_others_left_in_the_folder_is_no_mosaic(engine: Engine) -> None:
-    await publish(engine.open(), small_index("a"))
+    await publish(open_on(engine.bucket()), small_index("a"))
     bucket = engine.bucket()
-    for path in ("mosaics/No Name/x", "mosaics/loose", "mosaics/jezero/heads/readme", "mosaics/jezero/lives/x/y"):
+    for path in ("names/No Name", "mosaics/No Name/x", "mosaics/jezero/heads/readme", "mosaics/jezero/lives/x/y"):
         await bucket.create(path, b"x")
-    store = engine.open()
+    store = open_on(engine.bucket())
     assert (await store.mosaics()).items == ("jezero",)
     assert await store.head("jezero") == 1
     await store.delete("jezero")
@@ -284,3 +286,14 @@ def test_a_store_outlives_an_event_loop(tmp_path: Path) -> None:
     version = asyncio.run(publish(store, small_index("a")))
     for _ in range(2):
         assert found(asyncio.run(store.lookup(version, ["12"])).cells) == {"12": ["a"]}
+
+
+async def test_half_a_version_is_never_published(engine: Engine) -> None:
+    store = open_on(engine.bucket())
+    index = random_index(cells=2000)
+    version = await store.write("jezero", manifest_of(index), index)
+    await engine.bucket().remove(sorted(await paths(engine, "/parts/"))[:1])
+    with pytest.raises(Broken, match="not whole"):
+        await store.publish(MosaicRef("jezero", version.number), expected=None)
+    with pytest.raises(NotFound):
+        await store.head("jezero")

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import shapely
-from engines import Engine, Killed
+from engines import Engine, Killed, open_deaf, open_dying, open_on
 from indexes import below, found, granule, header, ids, in_cells, listed, manifest_of, random_index, small_index
 
 from quadmosaic.domain.errors import Conflict, Invalid, NotFound
@@ -95,17 +95,17 @@ async def test_a_page_has_at_least_one_item(store: MosaicStore, limit: int) -> N
 
 
 async def test_a_version_is_invisible_until_it_is_published(engine: Engine) -> None:
-    store = engine.open()
+    store = open_on(engine.bucket())
     first = await publish(store, small_index("a"))
     second = await write(store, small_index("b"))
-    for reader in (store, engine.open()):
+    for reader in (store, open_on(engine.bucket())):
         assert await reader.head("jezero") == first.number
         assert (await reader.version(MosaicRef("jezero"))) == first
         assert await all_numbers(reader) == [first.number]
         with pytest.raises(NotFound, match=str(second.number)):
             await reader.version(MosaicRef("jezero", second.number))
     await store.publish(MosaicRef("jezero", second.number), expected=first.number)
-    for reader in (store, engine.open()):
+    for reader in (store, open_on(engine.bucket())):
         assert await reader.head("jezero") == second.number
         assert await all_numbers(reader) == [second.number, first.number]
         assert (await reader.version(MosaicRef("jezero", second.number))) == second
@@ -117,10 +117,10 @@ async def test_a_written_version_can_be_looked_up_by_its_writer(store: MosaicSto
 
 
 async def test_a_pinned_version_never_changes(engine: Engine) -> None:
-    store = engine.open()
+    store = open_on(engine.bucket())
     first = await publish(store, small_index("a"))
     await publish(store, small_index("b"), expected=first.number)
-    for reader in (store, engine.open()):
+    for reader in (store, open_on(engine.bucket())):
         pinned = await reader.version(MosaicRef("jezero", first.number))
         assert pinned == first
         assert pinned.label == f"jezero@{first.number}"
@@ -128,11 +128,11 @@ async def test_a_pinned_version_never_changes(engine: Engine) -> None:
 
 
 async def test_going_back_to_an_old_version(engine: Engine) -> None:
-    store = engine.open()
+    store = open_on(engine.bucket())
     first = await publish(store, small_index("a"))
     second = await publish(store, small_index("b"), expected=first.number)
     await store.publish(MosaicRef("jezero", first.number), expected=second.number)
-    assert await engine.open().head("jezero") == first.number
+    assert await open_on(engine.bucket()).head("jezero") == first.number
     assert await all_numbers(store) == [second.number, first.number]
     third = await publish(store, small_index("c"), expected=first.number)
     assert third.number > second.number
@@ -174,9 +174,9 @@ async def test_publishing_needs_a_number_that_is_written(store: MosaicStore) -> 
 
 @pytest.mark.parametrize("same_process", [True, False])
 async def test_of_eight_publishers_one_wins(engine: Engine, same_process: bool) -> None:
-    store = engine.open()
+    store = open_on(engine.bucket())
     first = await publish(store, small_index("a"))
-    stores = [store if same_process else engine.open() for _ in range(8)]
+    stores = [store if same_process else open_on(engine.bucket()) for _ in range(8)]
     written = await asyncio.gather(*(write(other, small_index(f"b{n}")) for n, other in enumerate(stores)))
     assert len({version.number for version in written}) == 8
     results = await asyncio.gather(
@@ -189,54 +189,58 @@ async def test_of_eight_publishers_one_wins(engine: Engine, same_process: bool) 
     winners = [version for version, result in zip(written, results, strict=True) if result is None]
     assert len(winners) == 1
     assert sum(isinstance(result, Conflict) for result in results) == 7
-    reader = engine.open()
+    reader = open_on(engine.bucket())
     assert await reader.head("jezero") == winners[0].number
     assert await all_numbers(reader) == [winners[0].number, first.number]
 
 
 async def test_of_eight_publishers_of_the_same_version_one_wins(engine: Engine) -> None:
-    store = engine.open()
+    store = open_on(engine.bucket())
     version = await write(store, small_index("a"))
-    calls = (engine.open().publish(MosaicRef("jezero", version.number), expected=None) for _ in range(8))
+    calls = (open_on(engine.bucket()).publish(MosaicRef("jezero", version.number), expected=None) for _ in range(8))
     results = await asyncio.gather(*calls, return_exceptions=True)
     assert sum(isinstance(result, Conflict) for result in results) == 7
     assert await store.head("jezero") == version.number
 
 
 async def test_a_publisher_that_missed_the_reply_knows_that_it_won(engine: Engine) -> None:
-    deaf = engine.open_deaf()
+    deaf = open_deaf(engine)
     first = await publish(deaf, small_index("a"))
     second = await publish(deaf, small_index("b"), expected=first.number)
-    assert await engine.open().head("jezero") == second.number
+    assert await open_on(engine.bucket()).head("jezero") == second.number
 
 
 async def test_a_killed_writer_leaves_readers_and_later_writers_alone(engine: Engine) -> None:
-    store = engine.open()
+    store = open_on(engine.bucket())
     index = replace(small_index("b", "c"), headers={"b": {"dtm": header()}})
     first = await publish(store, small_index("a"))
     numbers = {first.number}
     writes = 0
     while True:
-        dying = engine.open_dying(writes=writes)
+        dying = open_dying(engine, writes=writes)
         try:
             version = await dying.write("jezero", manifest_of(index), index)
             await dying.publish(MosaicRef("jezero", version.number), expected=first.number)
             break
         except Killed:
             writes += 1
-        reader = engine.open()
+        reader = open_on(engine.bucket())
         assert await reader.version(MosaicRef("jezero")) == first
         assert await all_numbers(reader) == [first.number]
         assert found((await reader.lookup(first, ["12"])).cells) == {"12": ["a"]}
         numbers.add((await write(reader, small_index(f"x{writes}"))).number)
     assert writes > 4
     assert len(numbers) == writes + 1
-    assert await engine.open().version(MosaicRef("jezero")) == version
-    assert found((await engine.open().lookup(version, ["12"])).cells) == {"12": ["b", "c"]}
+    assert await open_on(engine.bucket()).version(MosaicRef("jezero")) == version
+    assert found((await open_on(engine.bucket()).lookup(version, ["12"])).cells) == {"12": ["b", "c"]}
 
 
 async def test_a_remembered_head_is_read_again_after_its_time(engine: Engine) -> None:
-    writer, forgetful, patient = engine.open(), engine.open(head_ttl_s=0), engine.open(head_ttl_s=3600)
+    writer, forgetful, patient = (
+        open_on(engine.bucket()),
+        open_on(engine.bucket(), head_ttl_s=0),
+        open_on(engine.bucket(), head_ttl_s=3600),
+    )
     first = await publish(writer, small_index("a"))
     assert await patient.head("jezero") == await forgetful.head("jezero") == first.number
     second = await publish(writer, small_index("b"), expected=first.number)
@@ -246,7 +250,7 @@ async def test_a_remembered_head_is_read_again_after_its_time(engine: Engine) ->
 
 
 async def test_a_store_knows_what_it_published_itself(engine: Engine) -> None:
-    patient = engine.open(head_ttl_s=3600)
+    patient = open_on(engine.bucket(), head_ttl_s=3600)
     with pytest.raises(NotFound):
         await patient.head("jezero")
     first = await publish(patient, small_index("a"))
@@ -328,13 +332,13 @@ async def test_versions_are_listed_newest_first_in_pages(store: MosaicStore) -> 
 
 
 async def test_a_deleted_mosaic_is_gone(engine: Engine) -> None:
-    store, reader = engine.open(), engine.open()
+    store, reader = open_on(engine.bucket()), open_on(engine.bucket())
     first = await publish(store, small_index("a"))
     second = await publish(store, small_index("b"), expected=first.number)
     await publish(store, small_index("a"), "other")
     assert await reader.version(MosaicRef("jezero", 1)) == first
     await store.delete("jezero")
-    for one in (store, reader, engine.open()):
+    for one in (store, reader, open_on(engine.bucket())):
         assert (await one.mosaics()).items == ("other",)
         for call in (
             one.head("jezero"),
@@ -348,17 +352,17 @@ async def test_a_deleted_mosaic_is_gone(engine: Engine) -> None:
             with pytest.raises(NotFound):
                 await call
     with pytest.raises(NotFound):
-        await engine.open().lookup(first, ["12"])
+        await open_on(engine.bucket()).lookup(first, ["12"])
 
 
 async def test_a_deleted_name_can_be_registered_again_and_numbers_go_on(engine: Engine) -> None:
-    store = engine.open()
+    store = open_on(engine.bucket())
     first = await publish(store, small_index("a"))
     unpublished = await write(store, small_index("b"))
     await store.delete("jezero")
     again = await publish(store, small_index("a"))
     assert again.number > unpublished.number
-    for reader in (store, engine.open()):
+    for reader in (store, open_on(engine.bucket())):
         assert await reader.head("jezero") == again.number
         assert await all_numbers(reader) == [again.number]
         assert found((await reader.lookup(again, ["12"])).cells) == {"12": ["a"]}
@@ -369,7 +373,7 @@ async def test_a_deleted_name_can_be_registered_again_and_numbers_go_on(engine: 
 
 
 async def test_that_a_mosaic_is_gone_is_not_remembered(engine: Engine) -> None:
-    store, patient = engine.open(), engine.open(head_ttl_s=3600)
+    store, patient = open_on(engine.bucket()), open_on(engine.bucket(), head_ttl_s=3600)
     first = await publish(store, small_index("a"))
     assert await patient.head("jezero") == first.number
     await patient.delete("jezero")
@@ -380,27 +384,27 @@ async def test_that_a_mosaic_is_gone_is_not_remembered(engine: Engine) -> None:
 
 
 async def test_what_was_written_before_a_deletion_cannot_be_published_after_it(engine: Engine) -> None:
-    store = engine.open()
+    store = open_on(engine.bucket())
     await publish(store, small_index("a"))
     late = await write(store, small_index("b"))
-    await engine.open().delete("jezero")
+    await open_on(engine.bucket()).delete("jezero")
     with pytest.raises(NotFound):
         await store.publish(MosaicRef("jezero", late.number), expected=None)
 
 
 async def test_deleting_and_publishing_at_once_ends_in_one_or_the_other(engine: Engine) -> None:
-    store = engine.open()
+    store = open_on(engine.bucket())
     first = await publish(store, small_index("a"))
     second = await write(store, small_index("b"))
     results = await asyncio.gather(
-        engine.open().publish(MosaicRef("jezero", second.number), expected=first.number),
-        engine.open().delete("jezero"),
-        engine.open().delete("jezero"),
+        open_on(engine.bucket()).publish(MosaicRef("jezero", second.number), expected=first.number),
+        open_on(engine.bucket()).delete("jezero"),
+        open_on(engine.bucket()).delete("jezero"),
         return_exceptions=True,
     )
     assert all(result is None or isinstance(result, Conflict | NotFound) for result in results)
     with pytest.raises(NotFound):
-        await engine.open().head("jezero")
+        await open_on(engine.bucket()).head("jezero")
 
 
 # Look-ups
@@ -409,8 +413,8 @@ async def test_deleting_and_publishing_at_once_ends_in_one_or_the_other(engine: 
 @pytest.mark.parametrize("roots", [1, 2, 8, 12])
 async def test_a_look_up_by_cells_is_what_the_index_says(engine: Engine, roots: int) -> None:
     index = random_index(roots=roots, cells=900)
-    version = await publish(engine.open(), index)
-    reader = engine.open()
+    version = await publish(open_on(engine.bucket()), index)
+    reader = open_on(engine.bucket())
     keys = list(index.cells)
     for wanted in (keys[:1], keys[5:10], keys[::100], keys, [keys[0], keys[0]], []):
         lookup = await reader.lookup(version, wanted)
@@ -430,8 +434,8 @@ async def test_cells_without_granules_are_left_out(store: MosaicStore) -> None:
 @pytest.mark.parametrize("roots", [1, 2, 8, 12])
 async def test_a_look_up_by_prefix_is_what_the_index_says(engine: Engine, roots: int) -> None:
     index = random_index(roots=roots, cells=900)
-    version = await publish(engine.open(), index)
-    reader = engine.open()
+    version = await publish(open_on(engine.bucket()), index)
+    reader = open_on(engine.bucket())
     root = "" if roots == 1 else "1-"
     absent = ["4", "1-4", "012301230123"]
     for prefix in ["", root, f"{root}0", f"{root}13", f"{root}130", next(iter(index.cells)), *absent]:
@@ -492,8 +496,8 @@ async def test_a_crowded_cell_is_read_like_any_other(store: MosaicStore) -> None
 
 async def test_every_granule_is_listed_once_in_a_stable_order(engine: Engine) -> None:
     index = random_index(granules=700)
-    version = await publish(engine.open(), index)
-    store = engine.open()
+    version = await publish(open_on(engine.bucket()), index)
+    store = open_on(engine.bucket())
     seen: list[str] = []
     page = await store.granules(version, limit=97)
     while True:
@@ -529,8 +533,8 @@ async def test_headers_come_back_for_those_that_have_one(engine: Engine) -> None
     index = random_index(granules=60)
     by_id = {f"g{number}": {"dtm": header(blocks=1500, seed=number)} for number in range(0, 60, 2)}
     by_id["g1"] = {"image": replace(header(), blocks=None, palette=None, nodata=None)}
-    version = await publish(engine.open(), replace(index, headers=by_id))
-    store = engine.open()
+    version = await publish(open_on(engine.bucket()), replace(index, headers=by_id))
+    store = open_on(engine.bucket())
     found_headers = await store.headers(version, ["g0", "g1", "g58", "absent", "g0"], "dtm")
     assert found_headers == {name: by_id[name]["dtm"] for name in ("g0", "g58")}
     blocks = found_headers["g58"].blocks
@@ -579,15 +583,15 @@ async def test_a_manifest_comes_back_as_it_went(engine: Engine, source: Source) 
         software="quadmosaic 1",
         created="2024-01-01T00:00:00Z",
     )
-    version = await engine.open().write("jezero", manifest, index)
-    await engine.open().publish(MosaicRef("jezero", version.number), expected=None)
-    assert (await engine.open().version(MosaicRef("jezero"))).manifest == manifest
+    version = await open_on(engine.bucket()).write("jezero", manifest, index)
+    await open_on(engine.bucket()).publish(MosaicRef("jezero", version.number), expected=None)
+    assert (await open_on(engine.bucket()).version(MosaicRef("jezero"))).manifest == manifest
 
 
 async def test_an_index_of_2000_cells_comes_back_whole(engine: Engine) -> None:
     index = random_index(roots=2, zoom=8, cells=2000, granules=800)
-    version = await publish(engine.open(), index)
-    back = await engine.open().index(version)
+    version = await publish(open_on(engine.bucket()), index)
+    back = await open_on(engine.bucket()).index(version)
     assert (back.grid_id, back.zoom) == (index.grid_id, index.zoom)
     assert listed(back) == listed(index)
     assert {member.id: member for member in back.granules} == {member.id: member for member in index.granules}
@@ -595,8 +599,8 @@ async def test_an_index_of_2000_cells_comes_back_whole(engine: Engine) -> None:
 
 async def test_many_readers_at_once_read_the_same(engine: Engine) -> None:
     index = random_index(cells=900)
-    version = await publish(engine.open(), index)
-    store = engine.open(head_ttl_s=60)
+    version = await publish(open_on(engine.bucket()), index)
+    store = open_on(engine.bucket(), head_ttl_s=60)
     keys = list(index.cells)[::3]
     lookups = await asyncio.gather(*(store.lookup(version, [key]) for key in keys))
     assert [found(lookup.cells) for lookup in lookups] == [in_cells(index, [key]) for key in keys]

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 import shapely.geometry
 from cogeo_mosaic.mosaic import MosaicJSON
-from fixtures_server import serving
-from small_mosaics import SmallMosaic
 
-from quadmosaic import bootstrap
+from quadmosaic.bootstrap import Adapters
 from quadmosaic.domain.mosaic import Defaults
 from rasters import Array
-from toys import TMS, Toys, X, Y, Z, heights, url, write_tile
+from small_mosaics import SmallMosaic
+from toys import TMS, Toys, WatchedStore, X, Y, Z, heights, url, write_tile
 
 NODATA = -32767.0
 
@@ -45,7 +44,7 @@ def http(toys: Toys) -> Generator[httpx.Client]:
 
 
 def get(http: httpx.Client, path: str, **params: object) -> dict:
-    reply = http.get(path, params=params)  # type: ignore[arg-type]
+    reply = http.get(path, params=params or None)  # type: ignore[arg-type]
     assert reply.status_code == 200, reply.text
     return reply.json()
 
@@ -200,12 +199,13 @@ def test_colormaps_are_listed_and_described(http: httpx.Client) -> None:
 
 
 def test_health_touches_no_store(toys: Toys) -> None:
-    broken = Toys(folder=toys.folder / "g0.tif")
-    app = bootstrap.http_app(broken.settings.model_copy(update={"store": "memory://"}), metrics=False)
-    with serving(app) as base:
-        document = httpx.get(f"{base}/healthz").json()
+    inside = toys.outside()
+    store = WatchedStore(inside.store)
+    with toys.served(outside=Adapters(store=store, reader=inside.reader)) as http:  # type: ignore[arg-type]
+        document = get(http, "/healthz")
     assert document["status"] == "ok"
     assert document["version"]
+    assert not store.used
 
 
 def test_documents_are_json_without_nan(http: httpx.Client) -> None:

@@ -136,3 +136,12 @@ def test_a_reply_is_tagged_and_kept_like_a_tile(http: httpx.Client) -> None:
     lon, lat = degrees()
     again = http.get(f"/mosaics/three@1/point/{lon},{lat}", headers={"If-None-Match": reply.headers["etag"]})
     assert again.status_code == 304
+
+
+def test_more_granules_than_may_be_read_make_a_reply_partial(toys: Toys) -> None:
+    with toys.served(max_granules=2) as http:
+        reply = ask(http, degrees(), mosaic="three@1")
+        assert [value["granule"] for value in reply.json()["values"]] == ["1", "2"]
+        assert reply.headers["cache-control"] == "public, max-age=10"
+        assert "etag" not in reply.headers
+        assert ask(http, degrees(), strict="true").status_code == 503

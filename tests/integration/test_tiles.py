@@ -387,12 +387,12 @@ def test_first_reads_nothing_more_once_the_tile_is_full_and_mean_reads_all(tmp_p
         assert reader.answered == ["1", "2", "3", "4"]
 
 
-def test_a_granule_with_other_bands_is_skipped_and_named(tmp_path: Path) -> None:
+def test_a_granule_with_other_bands_that_no_build_saw_is_skipped_and_named(tmp_path: Path) -> None:
     toys = Toys(folder=tmp_path)
     corner = np.ones((SIZE, SIZE), np.bool_)
     corner[CORNER] = False
-    files = [write_tile(tmp_path / f"{n}.tif", heights(dtype="uint8", bands=n), mask=corner) for n in (1, 3)]
-    toys.publish("mixed", files)
+    files = {n: write_tile(tmp_path / f"{n}.tif", heights(dtype="uint8", bands=n), mask=corner) for n in (1, 3)}
+    toys.publish_items("mixed", {str(n): {"data": file} for n, file in files.items()}, scan=False)
     with toys.served() as http:
         reply = get(http, url("mixed"))
         assert (reply.headers["x-assets"], reply.headers["x-assets-skipped"]) == ("1", "3")

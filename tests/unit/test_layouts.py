@@ -6,8 +6,8 @@ from quadmosaic.domain.errors import Invalid, Unavailable
 from quadmosaic.domain.mosaic import AssetProfile
 from quadmosaic.rendering.encode import ImageFormat
 from quadmosaic.rendering.style import Style
-from quadmosaic.services.images import ImageRequest
 from quadmosaic.services.layouts import Layout, layout
+from quadmosaic.services.requests import ImageRequest
 
 COLOUR = AssetProfile(key="color", count=3, dtype="uint16", nodata=0.0)
 UNREAD = AssetProfile(key="dtm")

@@ -8,7 +8,7 @@ from quadmosaic.api.params import READ_RESAMPLINGS, WARP_RESAMPLINGS, ImageParam
 from quadmosaic.api.tiles import MAX_SCALE, parse_row
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.rendering.encode import ImageFormat
-from quadmosaic.services.images import ImageRequest
+from quadmosaic.services.requests import ImageRequest
 
 DEFAULTS = {"rescale": "0,100", "colormap_name": "viridis", "pixel_selection": "mean", "resampling": "bilinear"}
 

@@ -15,8 +15,8 @@ from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.grids import Grid
 from quadmosaic.domain.mosaic import Version
 from quadmosaic.rendering.encode import ImageFormat, parse_format
-from quadmosaic.services.images import asset_profile
 from quadmosaic.services.layouts import Layout, layout
+from quadmosaic.services.requests import asset_profile
 
 router = APIRouter(tags=["ogc"])
 

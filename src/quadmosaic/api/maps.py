@@ -79,9 +79,10 @@ async def map_page(request: Request, services: UsesServices, version: OfVersion,
 
 
 @router.get("/mosaics/{mosaic}/map.html", include_in_schema=True)
-async def default_map(version: OfVersion, mosaic: str) -> RedirectResponse:
+async def default_map(request: Request, version: OfVersion, mosaic: str) -> RedirectResponse:
     """The viewer on the body's default map grid."""
-    return RedirectResponse(f"/mosaics/{mosaic}/{grids.default_map_grid(version.manifest.body)}/map.html", 307)
+    tms = grids.default_map_grid(version.manifest.body)
+    return RedirectResponse(absolute(request, f"/mosaics/{mosaic}/{tms}/map.html"), 307)
 
 
 @router.get("/", response_class=HTMLResponse)

@@ -10,11 +10,10 @@ from fastapi.responses import JSONResponse
 from quadmosaic.api.caching import cache_control, etag, not_modified
 from quadmosaic.api.documents import feature, granule_feature, version_info, version_summary
 from quadmosaic.api.services import OfVersion, UsesServices, grid_for
-from quadmosaic.api.urls import absolute
 from quadmosaic.domain.mosaicjson import write
 from quadmosaic.domain.mosaicjson_index import from_index
 from quadmosaic.rendering.style import COLORMAP_NAMES, describe_colormap
-from quadmosaic.services.images import asset_profile
+from quadmosaic.services.requests import asset_profile
 
 router = APIRouter(tags=["mosaics"])
 
@@ -88,7 +87,7 @@ async def mosaicjson(
     control = cache_control(mosaic, head_max_age_s=services.head_max_age_s)
     if unchanged := not_modified(request, tag, control):
         return unchanged
-    key = asset_profile(version, asset).key
+    key = asset_profile(version, asset, field="asset").key
     index = await services.store.index(version)
     grid = grid_for(version, tms) if tms else None
     body = write(from_index(index, version.manifest, asset=key, grid=grid))
@@ -111,7 +110,7 @@ def _next(request: Request, after: str | None, limit: int) -> list[dict[str, str
     if after is None:
         return []
     query = urlencode({"after": after, "limit": limit})
-    return [{"rel": "next", "href": f"{absolute(request, request.url.path)}?{query}"}]
+    return [{"rel": "next", "href": str(request.url.replace(query=query))}]
 
 
 def _document(

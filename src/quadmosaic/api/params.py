@@ -10,7 +10,7 @@ from rasterio.enums import Resampling
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.rendering.merge import PIXEL_SELECTIONS, check_expression
 from quadmosaic.rendering.style import Style, colormap_named, parse_color_formula, parse_colormap, parse_rescale
-from quadmosaic.services.images import ImageRequest
+from quadmosaic.services.requests import ImageRequest
 
 READ_RESAMPLINGS = ("nearest", "bilinear", "cubic", "cubic_spline", "lanczos", "average", "mode", "gauss", "rms")
 WARP_RESAMPLINGS = tuple(method.name for method in Resampling if method.name not in ("gauss",))

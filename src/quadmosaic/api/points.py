@@ -9,7 +9,6 @@ from quadmosaic.api.caching import cache_control, etag, not_modified
 from quadmosaic.api.params import ImageQuery, image_request
 from quadmosaic.api.services import OfVersion, UsesServices
 from quadmosaic.domain import bodies
-from quadmosaic.domain.errors import Unavailable
 from quadmosaic.services.points import to_degrees
 
 router = APIRouter(tags=["points"])
@@ -36,21 +35,18 @@ async def point(
         return unchanged
     body = version.manifest.body
     place = to_degrees(body, lon, lat, coord_crs, field="coordinates")
-    values = await services.points.values(version, *place, drawing)
-    failed = [value for value in values if value.reason]
-    if params.strict and failed:
-        raise Unavailable("could not read " + ", ".join(value.granule_id for value in failed))
-    control = cache_control(mosaic, head_max_age_s=services.head_max_age_s, partial=bool(failed))
+    found = await services.points.values(version, *place, drawing)
+    control = cache_control(mosaic, head_max_age_s=services.head_max_age_s, partial=found.partial)
     content = {
         "coordinates": [lon, lat],
         "crs": coord_crs or bodies.geographic_id(body),
         "values": [
             {"granule": value.granule_id, "bands": value.bands, "values": value.values}
             | ({"error": value.reason} if value.reason else {})
-            for value in values
+            for value in found.values
         ],
     }
-    return JSONResponse(content, headers={"Cache-Control": control} | ({} if failed else {"ETag": tag}))
+    return JSONResponse(content, headers={"Cache-Control": control} | ({} if found.partial else {"ETag": tag}))
 
 
 @router.get("/mosaics/{mosaic}/point/{lon},{lat}/assets")

@@ -20,8 +20,8 @@ from quadmosaic.domain.grid_bounds import TileRange, bounds_on, tiles_within
 from quadmosaic.domain.grids import Grid
 from quadmosaic.domain.mosaic import Version
 from quadmosaic.rendering.encode import ImageFormat
-from quadmosaic.services.images import asset_profile
 from quadmosaic.services.lookup import index_grid
+from quadmosaic.services.requests import asset_profile
 
 router = APIRouter(tags=["ogc"])
 

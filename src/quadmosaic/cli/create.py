@@ -1,7 +1,6 @@
 """Commands that make a mosaic.json: from COGs, from features, from a STAC search; and the one that checks it."""
 
 import asyncio
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +17,7 @@ from quadmosaic.domain.mosaic import Defaults, Recipe
 from quadmosaic.domain.mosaicjson import read_json, write
 from quadmosaic.domain.mosaicjson_faults import faults
 from quadmosaic.domain.mosaicjson_index import from_index
+from quadmosaic.domain.searches import check_search
 from quadmosaic.domain.sources import CogsSource, FeaturesSource, StacSource
 from quadmosaic.services.builds import Draft
 
@@ -47,9 +47,9 @@ def create(
 
     Example: `ls /data/*.tif | quadmosaic create --tms MarsMercatorSphere -o mosaic.json`
     """
-    hrefs = tuple(line.strip() for line in file.read().decode().splitlines() if line.strip())
+    source = CogsSource(hrefs=_hrefs(file.read()))
     recipe = options.recipe_of(
-        CogsSource(hrefs=hrefs), assets=None, tms=tms, minzoom=minzoom, maxzoom=maxzoom, quadkey_zoom=quadkey_zoom,
+        source, assets=None, tms=tms, minzoom=minzoom, maxzoom=maxzoom, quadkey_zoom=quadkey_zoom,
         order=order, scan=True,
     )  # fmt: skip
     _create(recipe, options.defaults_of(name, description, attribution), output=output, quiet=quiet)
@@ -137,6 +137,14 @@ def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="A mosaic
     print(f"{file} is valid")
 
 
+def _hrefs(content: bytes) -> tuple[str, ...]:
+    try:
+        lines = content.decode().splitlines()
+    except UnicodeDecodeError:
+        raise Invalid("not a text with one path or URL a line", field="file") from None
+    return tuple(line.strip() for line in lines if line.strip())
+
+
 def _search(
     collections: list[str] | None, bbox: str | None, intersects: Path | None, datetime: str | None, cql2: str | None
 ) -> JsonObject:
@@ -149,12 +157,24 @@ def _search(
         except ValueError:
             raise Invalid(f"{bbox!r} is not minlon,minlat,maxlon,maxlat", field="bbox") from None
     if intersects:
-        search["intersects"] = json.loads(intersects.read_text())
+        search["intersects"] = _geometry(intersects)
     if datetime:
         search["datetime"] = datetime
     if cql2:
         search |= {"filter": cql2, "filter-lang": "cql2-text"}
+    check_search(search, field="search")
     return search
+
+
+def _geometry(file: Path) -> JsonObject:
+    try:
+        geometry = read_json(file.read_bytes())
+    except Invalid as error:
+        raise Invalid(f"{file} {error.message}", field="intersects") from error
+    if not isinstance(geometry, dict):
+        raise Invalid(f"{file} holds no GeoJSON geometry", field="intersects")
+    inner = geometry.get("geometry")
+    return inner if geometry.get("type") == "Feature" and isinstance(inner, dict) else geometry
 
 
 def _create(recipe: Recipe, defaults: Defaults, *, output: str | None, quiet: bool) -> None:

@@ -35,7 +35,7 @@ def tell(report: Report, *, quiet: bool) -> None:
     """What a build did: granules, cells, advice, and every kind of change and refusal."""
     if quiet:
         return
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     median, p95, most = report.granules_per_cell
     console.print(
         f"{report.used} of {report.found} granules in {report.cells} cells "

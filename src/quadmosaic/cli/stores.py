@@ -82,7 +82,7 @@ def list_mosaics(store: options.Store = None, as_json: AsJson = False) -> None:
         title = version.manifest.defaults.title or ""
         row = (version.number, version.manifest.body, report.used, report.cells, version.manifest.created, title)
         table.add_row(version.name, *map(str, row))
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 def show(

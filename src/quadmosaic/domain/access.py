@@ -11,6 +11,13 @@ _S3_HOST = re.compile(
     r"(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\.s3(?:[.-][a-z]{2,}(?:-[a-z]+)+-\d+)?\.amazonaws\.com"
 )
 
+_SECRET = re.compile(
+    r"(x-amz-|x-goog-|awsaccesskeyid|signature|sig=|se=|sp=|sv=|sr=|st=|skoid|sktid|ske|sks|skv|skt|spr=|expires|policy|"
+    r"key-pair-id|token|access_token|api_?key|password|secret|credential)",
+    re.IGNORECASE,
+)
+"""Query parameters with which AWS, Google, Azure and others sign a URL."""
+
 
 class AccessMode(StrEnum):
     """Who pays and who signs."""
@@ -27,6 +34,24 @@ class BucketAccess:
     region: str
     mode: AccessMode = AccessMode.SIGNED
     endpoint: str | None = None
+
+
+def bucket_of_host(host: str) -> str | None:
+    """The bucket of a host like `bucket.s3.region.amazonaws.com`; None for any other host."""
+    found = _S3_HOST.fullmatch(host.lower())
+    return None if found is None else found["bucket"]
+
+
+def public_href(href: str) -> str:
+    """The href without a signature, a token or a password, for replies and logs."""
+    parts = urlsplit(href)
+    pairs = [pair for pair in parts.query.split("&") if _SECRET.match(pair) is None]
+    host = parts.netloc.rpartition("@")[2]
+    return (
+        href
+        if not parts.query and host == parts.netloc
+        else urlunsplit(parts._replace(netloc=host, query="&".join(pairs)))
+    )
 
 
 def canonical_href(href: str, buckets: Collection[str] = ()) -> str:

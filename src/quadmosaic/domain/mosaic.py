@@ -10,12 +10,27 @@ from quadmosaic.domain.sources import Source
 type Quadkey = str
 
 
+type Compatibility = Literal["refuse", "skip", "group"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What a build may become; one that would lose more than `max_shrink` of its granules or cells waits for a word."""
+
+    max_granules: int | None = None
+    max_cells: int | None = None
+    max_shrink: float = 0.2
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
     """How to build a mosaic.
 
     `tms` is an id or a TileMatrixSet document, None for the default; `order` is "source", "newest", "best-resolution"
     or the name of a property, with a leading "-" for descending; `assets` empty means the only one there is.
+    `compatibility` is for files whose bands or data type are not those of most: refuse the build, skip the granule,
+    or group them under an asset key of their own. `includes` (a FeatureCollection) and `excludes` (granule ids) are
+    what people added and removed by hand.
     """
 
     source: Source
@@ -26,6 +41,10 @@ class Recipe:
     maxzoom: int | None = None
     order: str = "source"
     scan: bool = True
+    compatibility: Compatibility = "skip"
+    limits: Limits = field(default_factory=Limits)
+    includes: JsonObject | None = None
+    excludes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

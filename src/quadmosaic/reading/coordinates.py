@@ -62,8 +62,9 @@ def _is_same(source: str, target: str) -> bool:
     lon, lat = np.meshgrid(np.linspace(-175, 175, 15), np.linspace(-85, 85, 11))
     x, y = transformer(geographic_of(source), source).transform(lon, lat, errcheck=False)
     known = np.isfinite(x) & np.isfinite(y) & (np.hypot(x, y) < 1e8)
-    found = transformer(source, target).transform(x[known], y[known], errcheck=False)
-    return bool(known.any() and np.allclose(found, (x[known], y[known]), rtol=1e-12, atol=1e-6 * _unit(x[known])))
+    x, y = x[known], y[known]
+    found = transformer(source, target).transform(x, y, errcheck=False)
+    return bool(known.any() and np.allclose(found, (x, y), rtol=1e-12, atol=1e-6 * _unit(x)))
 
 
 @lru_cache(maxsize=512)
@@ -75,7 +76,8 @@ def _is_separable(source: str, target: str) -> bool:
     lon, lat = np.linspace(-179, 179, 13), np.linspace(-85, 85, 11)
     across, _ = to_source.transform(lon, np.zeros(lon.size), errcheck=False)
     _, down = to_source.transform(np.zeros(lat.size), lat, errcheck=False)
-    x, y = transformer(source, target).transform(*np.meshgrid(across, down), errcheck=False)
+    net_x, net_y = np.meshgrid(across, down)
+    x, y = transformer(source, target).transform(net_x, net_y, errcheck=False)
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         return False
     spread_x, spread_y = np.ptp(x, axis=0).max(), np.ptp(y, axis=1).max()
@@ -111,11 +113,7 @@ def _interpolated(geobox: GeoBox, crs: str, gx: Floats, gy: Floats) -> tuple[Flo
     if (period(geobox.crs) is None or period(crs) is None) and not leads_back(geobox, crs, px, py, *exact).all():
         return None
     to_columns, to_rows = _weights(gx.size), _weights(gy.size)
-    result = []
-    for values in exact:
-        whole = to_rows @ values[: NODES * NODES].reshape(NODES, NODES) @ to_columns.T
-        result.append(whole)
-    x, y = result
+    x, y = (to_rows @ values[: NODES * NODES].reshape(NODES, NODES) @ to_columns.T for values in exact)
     off = np.hypot(
         x[np.ix_(rows, columns)].ravel() - exact[0][NODES * NODES :],
         y[np.ix_(rows, columns)].ravel() - exact[1][NODES * NODES :],

@@ -52,10 +52,10 @@ def decode_block(raw: bytes | memoryview, level: Level, tables: BlockTables, dty
     return pixels.transpose(2, 0, 1)
 
 
-def _unpacked(raw: bytes | memoryview, compression: int, *, size: int) -> bytes | memoryview:
+def _unpacked(raw: bytes | memoryview, compression: int, *, size: int) -> bytes | bytearray | memoryview:
     match compression:
         case 1:
-            unpacked: bytes | memoryview = raw
+            unpacked: bytes | bytearray | memoryview = bytes(raw)
         case 5:
             unpacked = imagecodecs.lzw_decode(raw, out=size)
         case 8 | 32946:

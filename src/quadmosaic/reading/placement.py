@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from affine import Affine
 
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.reading.coordinates import Coordinates
 from quadmosaic.reading.numbers import Flags
 from quadmosaic.reading.positions import TIE, Floats, centres, coincide, locate, period, scale_of
+
+type Turns = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -22,7 +25,7 @@ class Placement:
     columns: Floats
     rows: Floats
     inside: Flags
-    turns: np.ndarray[tuple[int, ...], np.dtype[np.int8]]
+    turns: Turns
     scale: tuple[float, float]
     same_crs: bool
     separable: bool
@@ -75,7 +78,7 @@ def _is_within(positions: Floats, size: int) -> Flags:
     return (positions >= -TIE) & (positions < size - TIE)
 
 
-def _scale(columns: Floats, rows: Floats, inside: Flags, turns: np.ndarray) -> tuple[float, float]:  # type: ignore[type-arg]
+def _scale(columns: Floats, rows: Floats, inside: Flags, turns: Turns) -> tuple[float, float]:
     if not inside.any():
         return 1.0, 1.0
     every_turn = np.broadcast_to(turns, inside.shape)

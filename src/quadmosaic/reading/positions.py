@@ -131,7 +131,8 @@ def centres(geobox: GeoBox) -> tuple[Floats, Floats]:
     """x of the columns (width,) and y of the rows (height,) of pixel centres."""
     dx, dy = geobox.resolution
     minx, _, _, maxy = geobox.bounds
-    return minx + (np.arange(geobox.width) + 0.5) * dx, maxy - (np.arange(geobox.height) + 0.5) * dy
+    columns, rows = np.arange(geobox.width, dtype=np.float64), np.arange(geobox.height, dtype=np.float64)
+    return np.asarray(minx + (columns + 0.5) * dx), np.asarray(maxy - (rows + 0.5) * dy)
 
 
 def to_raster_crs(geobox: GeoBox, crs: str, gx: Floats, gy: Floats) -> tuple[Floats, Floats]:

@@ -11,11 +11,12 @@ from quadmosaic.domain.access import BucketAccess
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.domain.granules import Granule, Header
-from quadmosaic.ports import Layer, ReadFailure, ReadOptions
+from quadmosaic.ports import NO_HEADERS, Layer, ReadFailure, ReadOptions
 from quadmosaic.reading.access import Places
+from quadmosaic.reading.deadline import outcome_of
 from quadmosaic.reading.faults import Unreadable
 from quadmosaic.reading.levels import check_kernels
-from quadmosaic.reading.scan import scan_place
+from quadmosaic.reading.scan import identity, scan_place
 from quadmosaic.reading.warp import read_raster
 
 _log = logging.getLogger(__name__)
@@ -30,7 +31,12 @@ class RasterioReader:
         self._pool = ThreadPoolExecutor(max_workers=max_reads, thread_name_prefix="raster")
 
     async def read(
-        self, granules: Sequence[Granule], geobox: GeoBox, options: ReadOptions
+        self,
+        granules: Sequence[Granule],
+        geobox: GeoBox,
+        options: ReadOptions,
+        *,
+        headers: Mapping[str, Header] = NO_HEADERS,  # noqa: ARG002 - GDAL reads them from the files
     ) -> AsyncGenerator[Layer | ReadFailure, None]:
         """As in ports.GranuleReader. Raises Invalid for "bidx", "resampling" and "reproject" that nothing has."""
         check_kernels(options)
@@ -45,7 +51,7 @@ class RasterioReader:
                     under_way.append(
                         loop.run_in_executor(self._pool, self._read_granule, following, geobox, options, closed)
                     )
-                yield await _outcome(under_way.popleft(), granule, deadline, options.timeout_s)
+                yield await outcome_of(under_way.popleft(), granule, deadline, options.timeout_s)
         finally:
             closed.set()
             for future in under_way:
@@ -58,6 +64,14 @@ class RasterioReader:
         except Unreadable as fault:
             raise Invalid(fault.reason, field="href") from fault
         return await scan_place(place, self._pool)
+
+    async def etag(self, href: str) -> str | None:
+        """As in ports.GranuleReader."""
+        try:
+            place = self._places.find(href)
+        except Unreadable as fault:
+            raise Invalid(fault.reason, field="href") from fault
+        return (await identity(place))[0]
 
     def close(self) -> None:
         """Give the threads back; reads that have begun end on their own."""
@@ -81,15 +95,3 @@ class RasterioReader:
             nodata=picture.nodata,
             palette=picture.palette,
         )
-
-
-async def _outcome(
-    future: asyncio.Future[Layer | ReadFailure], granule: Granule, deadline: float | None, timeout_s: float | None
-) -> Layer | ReadFailure:
-    """What a read came to by the deadline; a read that failed for a reason of the request raises it."""
-    left = None if deadline is None else max(0.0, deadline - asyncio.get_running_loop().time())
-    done, _ = await asyncio.wait({future}, timeout=left)
-    if done:
-        return future.result()
-    future.cancel()
-    return ReadFailure(granule, f"it was not read before the deadline of {timeout_s:g} s")

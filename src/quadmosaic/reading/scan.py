@@ -23,7 +23,7 @@ from quadmosaic.reading.warp import opened, palette_of, usable_crs
 
 async def scan_place(place: Place, pool: Executor) -> Header:
     """Raises Unavailable when the file is out of reach, Invalid (field "href") when it is no usable raster."""
-    etag, size = await _identity(place)
+    etag, size = await identity(place)
     loop = asyncio.get_running_loop()
     try:
         found = await loop.run_in_executor(pool, _profile, place)
@@ -61,7 +61,7 @@ async def scan_all(
             task.cancel()
 
 
-async def _identity(place: Place) -> tuple[str | None, int | None]:
+async def identity(place: Place) -> tuple[str | None, int | None]:
     """ETag and size, where the place tells them."""
     if place.store is None:
         return None, None

@@ -1,8 +1,9 @@
 """Builds: from a recipe to an index and its manifest, written as a version and published."""
 
+import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
@@ -11,19 +12,21 @@ import pyproj
 import shapely
 
 from quadmosaic.domain import advisor, bodies, covering, grids, ordering
-from quadmosaic.domain.errors import Conflict, Invalid, NotFound
+from quadmosaic.domain.errors import Conflict, Invalid, NotFound, TooLarge, Unavailable
 from quadmosaic.domain.granules import Granule, Harvest, Header, JsonObject, Refusal
 from quadmosaic.domain.grids import Grid
 from quadmosaic.domain.mosaic import Defaults, Index, Manifest, MosaicRef, Quadkey, Recipe, Report, Version
 from quadmosaic.domain.mosaicjson import MosaicJson
 from quadmosaic.domain.mosaicjson_index import to_index
 from quadmosaic.ports import Catalog, GranuleReader, MosaicStore
+from quadmosaic.services.compatibility import agree
 from quadmosaic.services.manifests import build_report, built_manifest, imported_manifest
 from quadmosaic.services.profiles import asset_profiles
 from quadmosaic.services.scans import scan_files
 
 TARGETS = "ssys:targets"
 """The STAC property that names the body, which catalogs fill in where they find it elsewhere."""
+TRIED_FOR_BODY = 8
 
 type Progress = Callable[[str, int, int | None], None]
 """Called with the step, how many are done and how many there are, where known."""
@@ -42,14 +45,24 @@ class Draft:
 
 
 @dataclass(kw_only=True)
-class _Crawl:
-    """What a source gave: granules in its order, refusals, counts, headers on the way."""
+class Crawl:
+    """What a source gave: granules in its order, refusals, counts, headers on the way.
+
+    `groups` are asset keys that files got which are not like most.
+    """
 
     granules: list[Granule] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
     normalised: Counter[str] = field(default_factory=Counter)
     headers: dict[str, Mapping[str, Header]] = field(default_factory=dict)
     unread: int = 0
+    groups: tuple[str, ...] = ()
+
+    def agree(self, recipe: Recipe) -> None:
+        """Apply the recipe's policy to files whose bands or data type are not those of most."""
+        agreed = agree(self.granules, self.headers, recipe.compatibility)
+        self.granules, self.headers, self.groups = agreed.granules, agreed.headers, agreed.groups
+        self.refused += agreed.refused
 
     def add(self, answer: Harvest | Refusal) -> None:
         if isinstance(answer, Refusal):
@@ -83,49 +96,67 @@ class Builder:
         """Crawl, order, cover and profile. Raises Invalid where the recipe gives no mosaic."""
         started = time.perf_counter()
         crawl = await self._crawl(recipe, progress)
-        body = await self._body(recipe, crawl)
+        body = await self.body_of(recipe, crawl)
         if recipe.scan:
             await self._scan(crawl, body, progress)
-        granules = [crawl.granules[at] for at in ordering.ordered(crawl.granules, recipe.order, crawl.headers)]
-        footprints = [granule.footprint for granule in granules]
-        grid = _grid(recipe, body, footprints)
-        advice, zoom = _quadkey_zoom(recipe, footprints, grid)
-        cells = covering.cover(footprints, grid, zoom)
-        if not cells:
-            raise Invalid(f"no granule lies on {grid.id}", field="tms")
-        index = Index(grid_id=grid.id, zoom=zoom, granules=tuple(granules), cells=cells, headers=crawl.headers)
-        profiles = await asset_profiles(self.reader, index, body=grid.body, keys=_asset_keys(recipe, granules))
-        report = crawl.report(cells, advice, seconds=time.perf_counter() - started)
+        return await self.assemble(recipe, defaults, crawl, body=body, started=started)
+
+    async def assemble(self, recipe: Recipe, defaults: Defaults, crawl: Crawl, *, body: str, started: float) -> Draft:
+        """Order, cover and profile what was crawled and scanned; `started` is of `time.perf_counter`.
+
+        Raises Invalid where it gives no mosaic, or files disagree and the recipe refuses that; TooLarge beyond the
+        recipe's limits.
+        """
+        crawl.agree(recipe)
+        require_granules(crawl)
+        check_limit(len(crawl.granules), recipe.limits.max_granules, what="granules")
+        index, grid, advice = await asyncio.to_thread(_covered, recipe, crawl, body)
+        keys = (*_asset_keys(recipe, index.granules), *crawl.groups)
+        profiles = await asset_profiles(self.reader, index, body=grid.body, keys=keys)
+        report = crawl.report(index.cells, advice, seconds=time.perf_counter() - started)
         return Draft(manifest=built_manifest(recipe, defaults, index, grid, profiles, report), index=index)
 
     async def imported(
-        self, document: MosaicJson, defaults: Defaults, *, scan: bool = True, progress: Progress = silent
+        self,
+        document: MosaicJson,
+        defaults: Defaults,
+        *,
+        scan: bool = True,
+        progress: Progress = silent,
+        known: Mapping[str, Mapping[str, Header]] | None = None,
+        includes: Crawl | None = None,
+        excludes: Collection[str] = (),
     ) -> Draft:
-        """A MosaicJSON document as it is: its cells, its order, its unknown keys."""
+        """A MosaicJSON document as it is: its cells, its order, its unknown keys.
+
+        `known` are header records by granule id and asset key; without `excludes`, and with `includes` behind.
+        """
         started = time.perf_counter()
         key = defaults.asset or "data"
         index, manifest = to_index(document, asset_key=key)
-        crawl = _Crawl(granules=list(index.granules))
+        crawl = Crawl(granules=list(index.granules), headers=dict(known or {}))
         if scan:
             await self._scan(crawl, manifest.body, progress)
             if len(crawl.granules) < len(index.granules):
                 raise Invalid(f"{crawl.refused[0].granule_id} {crawl.refused[0].reason}", field="tiles")
         index = replace(index, headers=crawl.headers)
+        if includes is not None or excludes:
+            index = edited(index, document.grid(), includes=includes or Crawl(), excludes=excludes)
         profiles = await asset_profiles(self.reader, index, body=manifest.body, keys=(key,))
         report = crawl.report(index.cells, None, seconds=time.perf_counter() - started)
         return Draft(manifest=imported_manifest(manifest, document, defaults, profiles, report), index=index)
 
-    async def _crawl(self, recipe: Recipe, progress: Progress) -> _Crawl:
-        crawl = _Crawl()
-        body = None if recipe.tms is None else _named_grid(recipe.tms).body
+    async def _crawl(self, recipe: Recipe, progress: Progress) -> Crawl:
+        crawl = Crawl()
+        body = None if recipe.tms is None else named_grid(recipe.tms).body
         async with aclosing(self.catalog.harvest(recipe.source, assets=recipe.assets, body=body)) as harvest:
             async for answer in harvest:
                 crawl.add(answer)
                 progress("granules", len(crawl.granules), None)
-        _require_granules(crawl)
+        require_granules(crawl)
         return crawl
 
-    async def _scan(self, crawl: _Crawl, body: str, progress: Progress) -> None:
+    async def _scan(self, crawl: Crawl, body: str, progress: Progress) -> None:
         """Complete the header records, and refuse granules whose files lie on another body."""
         scan = await scan_files(
             self.reader,
@@ -139,23 +170,32 @@ class Builder:
         crawl.granules = [granule for granule in crawl.granules if granule.id not in foreign]
         crawl.refused += scan.foreign
         crawl.unread = scan.unread
-        _require_granules(crawl)
+        require_granules(crawl)
 
-    async def _body(self, recipe: Recipe, crawl: _Crawl) -> str:
+    async def body_of(self, recipe: Recipe, crawl: Crawl) -> str:
         """The body that the grid, the source or a header names; the crawl refused granules of another one."""
         if recipe.tms is not None:
-            return _named_grid(recipe.tms).body
+            return named_grid(recipe.tms).body
         first = crawl.granules[0]
-        targets = first.properties.get(TARGETS)
-        if isinstance(targets, list) and targets:
-            return str(targets[0])
+        target = _target(first)
+        if target is not None:
+            return target
         known = crawl.headers.get(first.id) or {}
-        href = next(iter(first.hrefs.values()))
-        header = next(iter(known.values()), None) or (await self.reader.scan(href) if recipe.scan else None)
+        header = next(iter(known.values()), None) or (await self._first_header(crawl) if recipe.scan else None)
         body = None if header is None else bodies.body_of(pyproj.CRS(header.crs))
         if body is None:
             raise Invalid("the source does not say on which body it lies; name a tile matrix set", field="tms")
         return body
+
+    async def _first_header(self, crawl: Crawl) -> Header | None:
+        """That of the first file that can be read, one of a few."""
+        for granule in crawl.granules[:TRIED_FOR_BODY]:
+            for href in granule.hrefs.values():
+                try:
+                    return await self.reader.scan(href)
+                except (Unavailable, Invalid):
+                    continue
+        return None
 
 
 async def publish(store: MosaicStore, name: str, draft: Draft) -> Version:
@@ -182,13 +222,35 @@ async def require_free(store: MosaicStore, name: str) -> None:
     raise Conflict(f"there already is a mosaic {name!r}")
 
 
-def _require_granules(crawl: _Crawl) -> None:
+def _covered(recipe: Recipe, crawl: Crawl, body: str) -> tuple[Index, Grid, str | None]:
+    """The index, its grid, and why it has the zoom it has."""
+    granules = [crawl.granules[at] for at in ordering.ordered(crawl.granules, recipe.order, crawl.headers)]
+    footprints = [granule.footprint for granule in granules]
+    grid = _grid(recipe, body, footprints)
+    advice, zoom = _quadkey_zoom(recipe, footprints, grid)
+    cells = covering.cover(footprints, grid, zoom)
+    if not cells:
+        raise Invalid(f"no granule lies on {grid.id}", field="tms")
+    check_limit(len(cells), recipe.limits.max_cells, what="cells")
+    index = Index(grid_id=grid.id, zoom=zoom, granules=tuple(granules), cells=cells, headers=crawl.headers)
+    return index, grid, advice
+
+
+def _target(granule: Granule) -> str | None:
+    """The body that a granule says it lies on, if it is one of the IAU's list."""
+    targets = granule.properties.get(TARGETS)
+    texts = targets if isinstance(targets, list) else [targets]
+    return next((body for text in texts if isinstance(text, str) and (body := bodies.body_named(text))), None)
+
+
+def require_granules(crawl: Crawl) -> None:
     if not crawl.granules:
         reasons = "; ".join(f"{refusal.granule_id}: {refusal.reason}" for refusal in crawl.refused[:3])
         raise Invalid(f"the source gives no usable granule. {reasons}".strip(), field="source")
 
 
-def _named_grid(tms: str | JsonObject) -> Grid:
+def named_grid(tms: str | JsonObject) -> Grid:
+    """The grid of an id or a document. Raises Invalid (field "tms")."""
     if isinstance(tms, str):
         try:
             return grids.load(tms)
@@ -200,7 +262,7 @@ def _named_grid(tms: str | JsonObject) -> Grid:
 def _grid(recipe: Recipe, body: str, footprints: Sequence[shapely.Geometry]) -> Grid:
     if recipe.tms is None:
         return grids.load(grids.default_index_grid(body, tuple(shapely.total_bounds(np.array(footprints)).tolist())))
-    grid = _named_grid(recipe.tms)
+    grid = named_grid(recipe.tms)
     if grid.body != body:
         raise Invalid(f"{grid.id} is a grid of {grid.body}, the granules lie on {body}", field="tms")
     return grid
@@ -217,3 +279,32 @@ def _quadkey_zoom(recipe: Recipe, footprints: Sequence[shapely.Geometry], grid: 
 
 def _asset_keys(recipe: Recipe, granules: Sequence[Granule]) -> tuple[str, ...]:
     return recipe.assets or tuple(granules[0].hrefs)
+
+
+def edited(index: Index, grid: Grid, *, includes: Crawl, excludes: Collection[str]) -> Index:
+    """An index without some granules, and with others behind those it has."""
+    kept = [at for at, granule in enumerate(index.granules) if granule.id not in excludes]
+    granules = [index.granules[at] for at in kept]
+    places = {old: new for new, old in enumerate(kept)}
+    cells = {key: tuple(places[at] for at in members if at in places) for key, members in index.cells.items()}
+    known = {granule.id for granule in granules}
+    added = [granule for granule in includes.granules if granule.id not in known and granule.id not in excludes]
+    for key, members in covering.cover([granule.footprint for granule in added], grid, index.zoom).items():
+        cells[key] = (*cells.get(key, ()), *(len(granules) + at for at in members))
+    headers = {**index.headers, **includes.headers}
+    granules += added
+    ids = {granule.id for granule in granules}
+    return replace(
+        index,
+        granules=tuple(granules),
+        cells={key: members for key, members in cells.items() if members},
+        headers={granule_id: records for granule_id, records in headers.items() if granule_id in ids},
+    )
+
+
+def check_limit(count: int, limit: int | None, *, what: str) -> None:
+    """Raise TooLarge beyond the limit."""
+    if limit is not None and count > limit:
+        raise TooLarge(
+            f"{count} {what} are more than the limit of {limit}: narrow the source, or raise limits.max_{what}"
+        )

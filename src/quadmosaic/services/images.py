@@ -2,43 +2,27 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
 
-from quadmosaic.domain.errors import Invalid, Unavailable
+from quadmosaic.domain.errors import Unavailable
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.domain.granules import Granule
 from quadmosaic.domain.mosaic import AssetProfile, Version
-from quadmosaic.ports import GranuleReader, Layer, ReadFailure, ReadOptions
+from quadmosaic.ports import GranuleReader, Layer, MosaicStore, ReadFailure
 from quadmosaic.rendering.encode import ImageFormat, encode, tiff_nodata
-from quadmosaic.rendering.merge import Image, Merge, expression_bands
-from quadmosaic.rendering.style import Style, colored, view
+from quadmosaic.rendering.merge import Image, Merge
+from quadmosaic.rendering.style import colored, view
 from quadmosaic.services.lookup import Found
+from quadmosaic.services.requests import ImageRequest, asset_profile, band_indexes, naming_expression, read_options
 from quadmosaic.services.stretch import Ranges, Stretches, merged_ranges, value_ranges
 
 RENDERER_REVISION = 1
 """Part of every ETag: raise it when the same request would give other bytes."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ImageRequest:
-    """What to read and how to draw it; `return_mask` None lets the format decide; `asset` None is the default one."""
-
-    asset: str | None = None
-    bidx: tuple[int, ...] | None = None
-    expression: str | None = None
-    nodata: float | None = None
-    unscale: bool = False
-    resampling: str = "nearest"
-    reproject: str = "nearest"
-    pixel_selection: str = "first"
-    style: Style = field(default_factory=Style)
-    return_mask: bool | None = None
-    strict: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +48,7 @@ class _Merged:
 class Images:
     """Draws any GeoBox of a version. After `deadline_s` seconds it draws with what has arrived."""
 
+    store: MosaicStore
     reader: GranuleReader
     stretches: Stretches
     deadline_s: float
@@ -88,7 +73,7 @@ class Images:
         grown = geobox.buffered(buffer)
         started = time.perf_counter()
         with naming_expression(request):
-            merged = await self._merge(found.granules, grown, request, profile)
+            merged = await self._merge(version, found.granules, grown, request, profile)
         read = time.perf_counter()
         if request.strict and (merged.failed or found.cut):
             raise Unavailable(_complaint(merged.failed))
@@ -112,13 +97,20 @@ class Images:
         )
 
     async def _merge(
-        self, granules: Sequence[Granule], geobox: GeoBox, request: ImageRequest, profile: AssetProfile
+        self,
+        version: Version,
+        granules: Sequence[Granule],
+        geobox: GeoBox,
+        request: ImageRequest,
+        profile: AssetProfile,
     ) -> _Merged:
         merge = Merge(pixel_selection=request.pixel_selection, expression=request.expression)
         used: list[str] = []
         failed: list[ReadFailure] = []
         options = read_options(request, profile, timeout_s=self.deadline_s)
-        async with aclosing(self.reader.read(granules, geobox, options)) as answers:
+        options = replace(options, until_full=request.pixel_selection == "first")
+        headers = await self.store.headers(version, [granule.id for granule in granules], profile.key)
+        async with aclosing(self.reader.read(granules, geobox, options, headers=headers)) as answers:
             async for answer in answers:
                 if isinstance(answer, ReadFailure):
                     failed.append(answer)
@@ -166,45 +158,6 @@ def _is_picture(request: ImageRequest, image_format: ImageFormat) -> bool:
     return image_format.is_view or request.style.colormap is not None
 
 
-@contextmanager
-def naming_expression(request: ImageRequest) -> Iterator[None]:
-    """Where the bands come from an expression, a band that is not there is a fault of that."""
-    try:
-        yield
-    except Invalid as error:
-        if error.field == "bidx" and request.expression is not None:
-            raise Invalid(error.message, field="expression") from error
-        raise
-
-
-def asset_profile(version: Version, asset: str | None) -> AssetProfile:
-    """The asset asked for, or the default one. Raises Invalid (field "assets")."""
-    key = asset or version.manifest.default_asset
-    profile = version.manifest.asset(key)
-    if profile is None:
-        known = ", ".join(profile.key for profile in version.manifest.assets)
-        raise Invalid(f"{version.name} has no asset {key!r}, it has {known}", field="assets")
-    return profile
-
-
-def read_options(request: ImageRequest, profile: AssetProfile, *, timeout_s: float | None) -> ReadOptions:
-    """What the reader must know of a request; an expression says itself which bands it needs.
-
-    Raises Invalid (field "bidx" or "expression") for bands that the asset is known to lack.
-    """
-    _band_indexes(profile, request)
-    bidx = expression_bands(request.expression) if request.expression else request.bidx
-    return ReadOptions(
-        asset=profile.key,
-        bidx=bidx,
-        nodata=request.nodata,
-        unscale=request.unscale,
-        resampling=request.resampling,
-        reproject=request.reproject,
-        timeout_s=timeout_s,
-    )
-
-
 def _encoded(
     image: Image,
     geobox: GeoBox,
@@ -235,7 +188,7 @@ def blank(profile: AssetProfile, request: ImageRequest, *, width: int, height: i
 
     Raises Invalid (field "bidx" or "expression") for bands that the asset lacks.
     """
-    indexes = _band_indexes(profile, request)
+    indexes = band_indexes(profile, request)
     layer = Layer(
         granule=Granule(id="", hrefs={}, footprint=shapely.Point()),
         bands=np.zeros((len(indexes), height, width), dtype="float32" if request.unscale else profile.dtype or "uint8"),
@@ -249,16 +202,6 @@ def blank(profile: AssetProfile, request: ImageRequest, *, width: int, height: i
     image = merge.result()
     assert image is not None
     return image
-
-
-def _band_indexes(profile: AssetProfile, request: ImageRequest) -> tuple[int, ...]:
-    wanted = expression_bands(request.expression) if request.expression else request.bidx
-    indexes = wanted or tuple(range(1, (profile.count or 1) + 1))
-    missing = next((index for index in indexes if index < 1 or (profile.count and index > profile.count)), None)
-    if missing is not None:
-        field = "expression" if request.expression else "bidx"
-        raise Invalid(f"there is no band {missing} (1 to {profile.count})", field=field)
-    return indexes
 
 
 def _complaint(failed: Sequence[ReadFailure]) -> str:

@@ -8,7 +8,8 @@ from quadmosaic.domain.errors import Unavailable
 from quadmosaic.domain.mosaic import AssetProfile
 from quadmosaic.rendering.encode import ImageFormat, tiff_nodata
 from quadmosaic.rendering.style import VISIBLE_BANDS, colored
-from quadmosaic.services.images import ImageRequest, blank
+from quadmosaic.services.images import blank
+from quadmosaic.services.requests import ImageRequest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

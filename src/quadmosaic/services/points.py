@@ -8,13 +8,13 @@ import pyproj
 from pyproj.exceptions import CRSError, ProjError
 
 from quadmosaic.domain import bodies
-from quadmosaic.domain.errors import Invalid
+from quadmosaic.domain.errors import Invalid, Unavailable
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.domain.mosaic import Version
 from quadmosaic.ports import GranuleReader, Layer, MosaicStore, ReadFailure
 from quadmosaic.rendering.merge import Merge
-from quadmosaic.services.images import ImageRequest, asset_profile, naming_expression, read_options
 from quadmosaic.services.lookup import Found, touching_point
+from quadmosaic.services.requests import ImageRequest, asset_profile, naming_expression, read_options
 
 POINT_SIZE = 2e-7
 """Degrees: far below a pixel, so that exactly the pixel under the point is read."""
@@ -30,6 +30,14 @@ class PointValue:
     reason: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PointValues:
+    """Values best first; `partial` when a granule failed or a limit left some out."""
+
+    values: tuple[PointValue, ...]
+    partial: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class Points:
     """Reads the pixels under a point."""
@@ -43,8 +51,8 @@ class Points:
         """Granules under a point given in degrees of the body."""
         return await touching_point(self.store, version, lon, lat, limit=self.max_granules)
 
-    async def values(self, version: Version, lon: float, lat: float, request: ImageRequest) -> tuple[PointValue, ...]:
-        """One value per granule whose footprint holds the point."""
+    async def values(self, version: Version, lon: float, lat: float, request: ImageRequest) -> PointValues:
+        """One value per granule whose footprint holds the point. Raises Unavailable with `strict` where one lacks."""
         found = await self.found(version, lon, lat)
         half = POINT_SIZE / 2
         bounds = (lon - half, lat - half, lon + half, lat + half)
@@ -52,8 +60,15 @@ class Points:
         profile = asset_profile(version, request.asset)
         with naming_expression(request):
             options = read_options(request, profile, timeout_s=self.deadline_s)
-            async with aclosing(self.reader.read(found.granules, geobox, options)) as answers:
-                return tuple([_value(answer, request.expression) async for answer in answers])
+            headers = await self.store.headers(version, [granule.id for granule in found.granules], profile.key)
+            async with aclosing(self.reader.read(found.granules, geobox, options, headers=headers)) as answers:
+                values = tuple([_value(answer, request.expression) async for answer in answers])
+        failed = [value.granule_id for value in values if value.reason]
+        if request.strict and (failed or found.cut):
+            raise Unavailable(
+                f"could not read {', '.join(failed)}" if failed else "more granules lie here than are read"
+            )
+        return PointValues(values=values, partial=bool(failed) or found.cut)
 
 
 def _value(answer: Layer | ReadFailure, expression: str | None) -> PointValue:

@@ -21,11 +21,14 @@ async def asset_profiles(
 
 async def _profile(reader: GranuleReader, index: Index, body: str, key: str) -> AssetProfile:
     granules = [granule for granule in index.granules if key in granule.hrefs]
-    headers = [index.headers[granule.id][key] for granule in granules if key in index.headers.get(granule.id, {})]
-    if not headers:
+    known = {
+        granule.id: index.headers[granule.id][key] for granule in granules if key in index.headers.get(granule.id, {})
+    }
+    if not known:
         return AssetProfile(key=key)
     options = ReadOptions(asset=key, timeout_s=SAMPLE_DEADLINE_S)
-    stretch = await sample_ranges(reader, granules, body=body, options=options)
+    stretch = await sample_ranges(reader, granules, body=body, options=options, headers=known)
+    headers = list(known.values())
     first = headers[0]
     return AssetProfile(
         key=key,

@@ -1,7 +1,7 @@
 """Stretch: the value ranges of 8-bit views, from a sample of the data, once per asset."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from quadmosaic.domain import bodies
 from quadmosaic.domain.geobox import GeoBox
-from quadmosaic.domain.granules import Granule
+from quadmosaic.domain.granules import Granule, Header
 from quadmosaic.domain.mosaic import AssetProfile, Version
-from quadmosaic.ports import GranuleReader, Layer, MosaicStore, ReadOptions
+from quadmosaic.ports import NO_HEADERS, GranuleReader, Layer, MosaicStore, ReadOptions
 from quadmosaic.rendering.merge import Merge, expression_bands
 
 SAMPLE_GRANULES = 16
@@ -31,14 +31,17 @@ async def sample_ranges(
     body: str,
     options: ReadOptions,
     expression: str | None = None,
+    headers: Mapping[str, Header] = NO_HEADERS,
 ) -> Ranges:
     """(low, high) per band: the 2nd and 98th percentile of decimated reads of evenly spaced granules.
 
-    Empty when nothing could be read.
+    `headers` are those of the asset by granule id. Empty when nothing could be read.
     """
     step = max(1, len(granules) // SAMPLE_GRANULES)
     chosen = granules[::step][:SAMPLE_GRANULES]
-    samples = await asyncio.gather(*(_sample(reader, granule, body, options, expression) for granule in chosen))
+    samples = await asyncio.gather(
+        *(_sample(reader, granule, body, options, expression, headers) for granule in chosen)
+    )
     pools = [sample for sample in samples if sample is not None and sample.size]
     count = min((len(pool) for pool in pools), default=0)
     return value_ranges([np.concatenate([pool[band] for pool in pools]) for band in range(count)])
@@ -61,11 +64,16 @@ def merged_ranges(ranges: Ranges, pixel_selection: str, *, most: int) -> Ranges:
 
 
 async def _sample(
-    reader: GranuleReader, granule: Granule, body: str, options: ReadOptions, expression: str | None
+    reader: GranuleReader,
+    granule: Granule,
+    body: str,
+    options: ReadOptions,
+    expression: str | None,
+    headers: Mapping[str, Header],
 ) -> npt.NDArray[np.float64] | None:
     """Valid values (band, n) of one granule over its own bounds."""
     geobox = GeoBox(bodies.geographic_id(body), granule.footprint.bounds, SAMPLE_SIZE, SAMPLE_SIZE)
-    async with aclosing(reader.read([granule], geobox, options)) as answers:
+    async with aclosing(reader.read([granule], geobox, options, headers=headers)) as answers:
         async for answer in answers:
             if isinstance(answer, Layer) and answer.mask.any():
                 merge = Merge(pixel_selection="first", expression=expression)
@@ -130,5 +138,12 @@ class Stretches:
 
     async def _sample(self, version: Version, options: ReadOptions, expression: str | None) -> Ranges:
         page = await self.store.granules(version, limit=SAMPLE_GRANULES)
-        body = version.manifest.body
-        return await sample_ranges(self.reader, page.items, body=body, options=options, expression=expression)
+        headers = await self.store.headers(version, [granule.id for granule in page.items], options.asset)
+        return await sample_ranges(
+            self.reader,
+            page.items,
+            body=version.manifest.body,
+            options=options,
+            expression=expression,
+            headers=headers,
+        )

@@ -40,24 +40,30 @@ class HeadersContent:
 
 def cells_content(raw: bytes, *, path: str) -> CellsContent:
     record = decode(raw, CellsRecord, path=path)
-    return CellsContent(_granules(record.granules, path=path), record.cells)
+    return CellsContent(_granules(record.granules, record.prefixes, path=path), record.cells)
 
 
 def granules_content(raw: bytes, *, path: str) -> GranulesContent:
-    return GranulesContent(_granules(decode(raw, GranulesRecord, path=path).granules, path=path))
+    record = decode(raw, GranulesRecord, path=path)
+    return GranulesContent(_granules(record.granules, record.prefixes, path=path))
 
 
 def headers_content(raw: bytes, *, path: str) -> HeadersContent:
     return HeadersContent(decode(raw, HeadersRecord, path=path).headers)
 
 
-def _granules(records: Sequence[GranuleRecord], *, path: str) -> tuple[Granule, ...]:
+def _granules(records: Sequence[GranuleRecord], prefixes: Mapping[str, str], *, path: str) -> tuple[Granule, ...]:
     outlines = np.array([record.footprint for record in records], dtype=object)
     try:
         shapes = shapely.from_wkb(outlines)
     except shapely.errors.GEOSException as error:
         raise Broken(f"{path} in the store is damaged: a footprint is no geometry") from error
     return tuple(
-        Granule(id=record.id, hrefs=record.hrefs, footprint=shape, properties=record.properties)
+        Granule(
+            id=record.id,
+            hrefs={asset: prefixes.get(asset, "") + rest for asset, rest in record.hrefs.items()},
+            footprint=shape,
+            properties=record.properties,
+        )
         for record, shape in zip(records, shapes, strict=True)
     )

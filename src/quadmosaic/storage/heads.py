@@ -1,15 +1,15 @@
-"""Heads of mosaics: one numbered record per publication or deletion, of which the highest counts.
+"""Heads of mosaics: one numbered record per publication, deletion or sweep, of which the highest counts.
 
 Records are never replaced or removed: creating number n + 1 is the compare-and-swap, and it fails for all but one.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from quadmosaic.domain.errors import Broken, Conflict
 from quadmosaic.storage import locations
-from quadmosaic.storage.bucket import Bucket
+from quadmosaic.storage.bucket import Bucket, claim
 from quadmosaic.storage.codec import decode, encode
 from quadmosaic.storage.flights import Flights
 from quadmosaic.storage.records import HeadRecord
@@ -21,13 +21,32 @@ _REMEMBERED = 10_000
 class Head:
     """The state of a name: `version` is None before the first publication and after a deletion.
 
-    `sequence` numbers the records, 0 for none; `life` is the sequence of the last deletion, or 0.
+    `sequence` numbers the records, 0 for none; `life` is the sequence of the last deletion, or 0. Versions below
+    `floor` are swept, but for those in `kept`.
     """
 
     name: str
     sequence: int = 0
     version: int | None = None
     life: int = 0
+    floor: int = 0
+    kept: frozenset[int] = frozenset()
+
+    def swept(self, number: int) -> bool:
+        """Is that version gone for good, its remains to be collected by whoever comes first?"""
+        return number < self.floor and number not in self.kept
+
+    def publishing(self, number: int) -> "Head":
+        """The next head, if that version is published."""
+        return replace(self, sequence=self.sequence + 1, version=number)
+
+    def ending(self) -> "Head":
+        """The next head, if the mosaic is deleted."""
+        return Head(name=self.name, sequence=self.sequence + 1, life=self.sequence + 1)
+
+    def sweeping(self, *, floor: int, kept: frozenset[int]) -> "Head":
+        """The next head, if all versions below the floor but those kept are swept."""
+        return replace(self, sequence=self.sequence + 1, floor=floor, kept=kept)
 
 
 class Heads:
@@ -61,27 +80,43 @@ class Heads:
             head = await self._search(head)
         return self._remember(head, started)
 
-    async def advance(self, head: Head, version: int | None) -> Head:
-        """Publish `version`, or delete with None, if `head` still is the latest. Raises Conflict."""
-        sequence = head.sequence + 1
-        path = locations.head(head.name, sequence)
-        record = HeadRecord(version=version, life=sequence if version is None else head.life, token=self._token())
+    async def advance(self, head: Head) -> Head:
+        """Make this the head, if the one it follows still is the latest. Raises Conflict."""
+        path = locations.head(head.name, head.sequence)
+        record = HeadRecord(
+            version=head.version, life=head.life, token=self._token(), floor=head.floor, kept=sorted(head.kept)
+        )
         started = self._clock()
-        if not await self._bucket.claim(path, encode(record, field="version")):
+        if not await claim(self._bucket, path, encode(record, field="version")):
             raise Conflict(f"the head of {head.name!r} was moved by someone else: look at it again")
-        return self._remember(_head(head.name, sequence, record), started)
+        return self._remember(head, started)
 
-    async def _search(self, head: Head) -> Head:
-        after = locations.head(head.name, head.sequence) if head.sequence else None
-        paths = self._bucket.paths(locations.heads(head.name), after=after)
-        last = max([locations.last_number(path) async for path in paths], default=0)
-        if last == 0:
-            return head
-        path = locations.head(head.name, last)
+    async def served(self, name: str, *, since: float) -> frozenset[int]:
+        """Numbers of the versions that were the head at any moment since, in seconds since the epoch."""
+        entries = [entry async for entry in self._bucket.entries(locations.heads(name))]
+        ours = sorted(
+            (locations.last_number(entry.path), entry) for entry in entries if locations.last_number(entry.path)
+        )
+        recent = [number for number, entry in ours if entry.modified >= since]
+        # The one before the first recent record was the head until then.
+        before = [number for number, entry in ours if entry.modified < since][-1:]
+        heads = [await self._read(name, number) for number in (*before, *recent)]
+        return frozenset(head.version for head in heads if head.version is not None)
+
+    async def _read(self, name: str, sequence: int) -> Head:
+        path = locations.head(name, sequence)
         body = await self._bucket.get(path)
         if body is None:
             raise Broken(f"{path} vanished from the store")
-        return _head(head.name, last, decode(body, HeadRecord, path=path))
+        return _head(name, sequence, body, path)
+
+    async def _search(self, head: Head) -> Head:
+        after = locations.head(head.name, head.sequence) if head.sequence else None
+        last = await self._bucket.last(locations.heads(head.name), after=after)
+        if last is None:
+            return head
+        path, body = last
+        return _head(head.name, locations.last_number(path), body, path)
 
     def _remember(self, head: Head, checked: float) -> Head:
         known = self._known.pop(head.name, None)
@@ -94,5 +129,13 @@ class Heads:
         return head
 
 
-def _head(name: str, sequence: int, record: HeadRecord) -> Head:
-    return Head(name=name, sequence=sequence, version=record.version, life=record.life)
+def _head(name: str, sequence: int, body: bytes, path: str) -> Head:
+    record = decode(body, HeadRecord, path=path)
+    return Head(
+        name=name,
+        sequence=sequence,
+        version=record.version,
+        life=record.life,
+        floor=record.floor,
+        kept=frozenset(record.kept),
+    )

@@ -1,19 +1,27 @@
 """Where things lie in the store: every path, and the only place where a name enters one.
 
 format.json                                        the layout's number
-mosaics/{name}/heads/{sequence}                    one record per publication or deletion; the highest is the head
+names/{name}                                       says that something was written under the name
+mosaics/{name}/heads/{sequence}                    one record per publication, deletion or sweep; the highest counts
 mosaics/{name}/numbers/{number}                    version numbers taken, by whomever
+mosaics/{name}/begun/{life}                        says that something was written in that life
+mosaics/{name}/lives/{life}/writing/{number}       a version that is being written, and the one it builds on
 mosaics/{name}/lives/{life}/versions/{number}      manifest and part lists
 mosaics/{name}/lives/{life}/published/{number}     says that a version which is no longer the head once was
-mosaics/{name}/lives/{life}/parts/{digest}         the index
+mosaics/{name}/lives/{life}/parts/{number}/{part}  the index, by the version that wrote the part
 
 A deletion ends a life: what belonged to it can be cleaned up without touching what a new registration writes.
 """
 
 from quadmosaic.domain.names import validate_name
+from quadmosaic.storage.parts import PartRef
 
 FORMAT = "format.json"
-MOSAICS = "mosaics"
+NAMES = "names"
+
+
+def name_mark(name: str) -> str:
+    return f"{NAMES}/{validate_name(name)}"
 
 
 def heads(name: str) -> str:
@@ -32,28 +40,53 @@ def number(name: str, taken: int) -> str:
     return f"{numbers(name)}/{taken:010d}"
 
 
-def lives(name: str) -> str:
-    return f"{_mosaic(name)}/lives"
+def begun(name: str) -> str:
+    return f"{_mosaic(name)}/begun"
 
 
-def life(name: str, began: int) -> str:
-    return f"{lives(name)}/{began:010d}"
+def begun_mark(name: str, life: int) -> str:
+    return f"{begun(name)}/{life:010d}"
 
 
-def version(name: str, began: int, taken: int) -> str:
-    return f"{life(name, began)}/versions/{taken:010d}"
+def contents(name: str, life: int) -> tuple[str, ...]:
+    """The folders of a life, in the order in which they are emptied: what describes is removed last."""
+    return parts(name, life), published(name, life), writing(name, life), versions(name, life)
 
 
-def published(name: str, began: int) -> str:
-    return f"{life(name, began)}/published"
+def writing(name: str, life: int) -> str:
+    return f"{_life(name, life)}/writing"
 
 
-def was_published(name: str, began: int, taken: int) -> str:
-    return f"{published(name, began)}/{taken:010d}"
+def writing_mark(name: str, life: int, taken: int) -> str:
+    return f"{writing(name, life)}/{taken:010d}"
 
 
-def part(name: str, began: int, digest: bytes) -> str:
-    return f"{life(name, began)}/parts/{digest.hex()}"
+def versions(name: str, life: int) -> str:
+    return f"{_life(name, life)}/versions"
+
+
+def version(name: str, life: int, taken: int) -> str:
+    return f"{versions(name, life)}/{taken:010d}"
+
+
+def published(name: str, life: int) -> str:
+    return f"{_life(name, life)}/published"
+
+
+def was_published(name: str, life: int, taken: int) -> str:
+    return f"{published(name, life)}/{taken:010d}"
+
+
+def parts(name: str, life: int) -> str:
+    return f"{_life(name, life)}/parts"
+
+
+def parts_of(name: str, life: int, owner: int) -> str:
+    return f"{parts(name, life)}/{owner:010d}"
+
+
+def part(name: str, life: int, table: str, ref: PartRef) -> str:
+    return f"{parts_of(name, life, ref.owner)}/{table}.{ref.prefix}.{ref.digest.hex()}"
 
 
 def last_number(path: str) -> int:
@@ -62,11 +95,9 @@ def last_number(path: str) -> int:
     return int(last) if last.isascii() and last.isdecimal() else 0
 
 
-def life_of(path: str, name: str) -> int | None:
-    """Which life a path below `lives` belongs to; None for what is not ours."""
-    began = path.removeprefix(f"{lives(name)}/").split("/", 1)[0]
-    return int(began) if began.isascii() and began.isdecimal() else None
+def _life(name: str, life: int) -> str:
+    return f"{_mosaic(name)}/lives/{life:010d}"
 
 
 def _mosaic(name: str) -> str:
-    return f"{MOSAICS}/{validate_name(name)}"
+    return f"mosaics/{validate_name(name)}"

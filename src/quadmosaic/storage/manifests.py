@@ -48,8 +48,13 @@ def version_digest(
 ) -> str:
     """Of all that is served: equal for two builds that differ only in when and by what recipe they were made."""
     content = {f.name: getattr(manifest, f.name) for f in fields(Manifest) if f.name not in _NOT_CONTENT}
-    tables = {"cells": cells, "granules": granules, "headers": headers}
+    by_asset = {asset: _contents(refs) for asset, refs in headers.items()}
+    tables = {"cells": _contents(cells), "granules": _contents(granules), "headers": by_asset}
     return content_digest({"manifest": content, "tables": tables}, field="manifest")
+
+
+def _contents(refs: list[PartRef]) -> list[tuple[str, bytes, int]]:
+    return [(ref.prefix, ref.digest, ref.count) for ref in refs]
 
 
 def _source_type(source: Source) -> str:

@@ -1,24 +1,29 @@
-"""The store of mosaics on an object store: a local folder or memory, and whatever else puts objects create-only."""
+"""The store of mosaics on a bucket: a local folder, memory, S3 or a DynamoDB table."""
 
 import asyncio
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from itertools import batched
 
-from quadmosaic.domain.errors import Conflict, Invalid, NotFound
+from quadmosaic.domain.errors import Broken, Conflict, Invalid, NotFound
 from quadmosaic.domain.granules import Granule, Header
 from quadmosaic.domain.mosaic import Index, Manifest, MosaicRef, Quadkey, Version
 from quadmosaic.domain.names import is_name, validate_name
-from quadmosaic.ports import Lookup, Page
+from quadmosaic.ports import KEEP_VERSIONS, KEEP_YOUNGER, SPARE, Changes, Lookup, Page, SweepReport
 from quadmosaic.storage import locations
-from quadmosaic.storage.bucket import Bucket, open_bucket
+from quadmosaic.storage.bucket import Bucket
 from quadmosaic.storage.cache import Cache
+from quadmosaic.storage.changes import changes
 from quadmosaic.storage.format import FormatMark
 from quadmosaic.storage.heads import Head, Heads
+from quadmosaic.storage.opening import open_bucket
 from quadmosaic.storage.packing import check, pack
+from quadmosaic.storage.retention import Rule
 from quadmosaic.storage.shelf import PartMissing, Shelf
+from quadmosaic.storage.sweeping import Sweeper, Swept
 from quadmosaic.storage.tables import Tables
 from quadmosaic.storage.versions import StoredVersion, Versions
 from quadmosaic.storage.waves import in_waves
@@ -26,11 +31,13 @@ from quadmosaic.storage.waves import in_waves
 HEAD_TTL_S = 2.0
 CACHE_BYTES = 64 * 1024 * 1024
 _WIDTH = 8
-_DELETE_ATTEMPTS = 20
+_ATTEMPTS = 20
 
 
 def open_store(url: str, *, head_ttl_s: float = HEAD_TTL_S, cache_bytes: int = CACHE_BYTES) -> "ObjectMosaicStore":
-    """The store at a folder's path, `file:///path` or `memory://`. Raises Invalid for field "store"."""
+    """The store at a folder's path, `file:///path`, `memory://`, `s3://bucket/prefix` or
+    `dynamodb://region/table?documents=s3://bucket/prefix`. Raises Invalid for field "store".
+    """
     return ObjectMosaicStore(open_bucket(url), head_ttl_s=head_ttl_s, cache_bytes=cache_bytes)
 
 
@@ -47,6 +54,7 @@ class ObjectMosaicStore:
         head_ttl_s: float = HEAD_TTL_S,
         cache_bytes: int = CACHE_BYTES,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
         token: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
         self._bucket = bucket
@@ -56,14 +64,14 @@ class ObjectMosaicStore:
         self._versions = Versions(bucket, self._cache, token=token)
         self._shelf = Shelf(bucket, self._cache)
         self._tables = Tables(self._shelf)
+        self._sweeper = Sweeper(bucket=bucket, heads=self._heads, versions=self._versions)
+        self._now = now
 
     async def mosaics(self, *, after: str | None = None, limit: int = 100) -> Page[str]:
         """Names that have a head, in order."""
         _check_limit(limit)
-        names = await self._bucket.folders(locations.MOSAICS) if await self._format.readable() else []
         found: list[str] = []
-        later = (name for name in names if is_name(name) and (after is None or name > after))
-        for batch in batched(later, limit + 1):
+        for batch in batched(await self._names(after=after), limit + 1):
             heads = await in_waves(self._heads.current, batch, width=_WIDTH)
             found.extend(head.name for head in heads if head.version is not None)
             if len(found) > limit:
@@ -93,12 +101,15 @@ class ObjectMosaicStore:
         head = await self._current(name)
         _published(head)
         numbers = [number for number in await self._versions.published(head) if after is None or number < int(after)]
-        stored = await in_waves(lambda number: self._stored(name, number), numbers[:limit], width=_WIDTH)
-        items = tuple(found.version for found in stored)
-        return Page(items=items, next=str(items[-1].number) if len(numbers) > limit else None)
+        stored = await in_waves(lambda number: self._listed(name, number), numbers[:limit], width=_WIDTH)
+        items = tuple(version for version in stored if version is not None)
+        return Page(items=items, next=str(numbers[limit - 1]) if len(numbers) > limit else None)
 
     async def write(self, name: str, manifest: Manifest, index: Index) -> Version:
-        """Write the parts that the head does not have, then the record that makes them a version."""
+        """Write the parts that the head does not have, then the record that makes them a version.
+
+        Writes nothing and answers the head's version where that has the same content already.
+        """
         validate_name(name)
         if (index.grid_id, index.zoom) != (manifest.grid_id, manifest.quadkey_zoom):
             raise Invalid("the index has another grid or zoom than its manifest", field="grid_id")
@@ -106,36 +117,55 @@ class ObjectMosaicStore:
         await self._format.ensure()
         head = await self._heads.latest(name)
         base = None if head.version is None else await self._versions.read(name, head.life, head.version)
-        known = base.digests() if base is not None else frozenset[bytes]()
-        lists = await self._shelf.add(name, head.life, pack(index), known=known)
-        return await self._versions.add(name, head.life, manifest, lists, above=head.version or 0)
+        owners = {} if base is None else base.owners()
+        number: int | None = None
+
+        async def own() -> int:
+            nonlocal number
+            number = number or await self._versions.begin(head)
+            return number
+
+        lists = await self._shelf.add(name, head.life, pack(index), owners=owners, own=own)
+        digest = lists.version_digest(manifest)
+        if base is not None and digest == base.version.digest:
+            return base.version
+        return await self._versions.finish(head, await own(), digest, manifest, lists)
 
     async def publish(self, ref: MosaicRef, *, expected: int | None) -> None:
         """Move the head to `ref` if it still is `expected` (None: there is no head yet), else Conflict."""
         if ref.number is None:
             raise Invalid(f"say which version to publish: {ref.name}@1, ...", field="version")
-        head = await self._latest(ref.name)
-        if head.version != expected:
-            raise Conflict(
-                f"the head of {ref.name!r} is {_said(head.version)}, not {_said(expected)}: look at it again"
-            )
-        if await self._versions.read(ref.name, head.life, ref.number) is None:
-            raise NotFound(f"no version {ref.number} of mosaic {ref.name!r} is written")
-        if head.version != ref.number:
+        for _ in range(_ATTEMPTS):
+            head = await self._latest(ref.name)
+            if head.version != expected:
+                raise Conflict(
+                    f"the head of {ref.name!r} is {_said(head.version)}, not {_said(expected)}: look at it again"
+                )
+            if head.version == ref.number:
+                return
+            await self._check_publishable(head, ref.number)
             await self._versions.mark_published(head)
-            await self._heads.advance(head, ref.number)
+            try:
+                await self._heads.advance(head.publishing(ref.number))
+                return
+            except Conflict:
+                # A sweep moves the head too, and leaves its version as it is.
+                continue
+        raise Conflict(f"the head of {ref.name!r} is moved over and over: try again")
 
     async def delete(self, name: str) -> None:
         """Put an end to the mosaic in one step, then clean up; repeating it goes on with the cleaning."""
-        for _ in range(_DELETE_ATTEMPTS):
+        for _ in range(_ATTEMPTS):
             head = await self._latest(name)
             if head.version is None:
-                await self._clean(head)
+                await self._sweeper.clear_lives(head)
                 raise _unknown(name)
             try:
-                return await self._clean(await self._heads.advance(head, None))
+                head = await self._heads.advance(head.ending())
             except Conflict:
                 continue
+            await self._sweeper.clear_lives(head)
+            return
         raise Conflict(f"{name!r} is being published over and over: try again")
 
     async def lookup(self, version: Version, cells: Collection[Quadkey]) -> Lookup:
@@ -164,6 +194,72 @@ class ObjectMosaicStore:
         """The whole index; its granules are in the order of `granules`."""
         async with self._open(version) as stored:
             return await self._tables.index(stored)
+
+    async def changes(self, old: Version, new: Version) -> Changes:
+        """What `new` has that `old` has not, and the other way round, from the parts that they do not share."""
+        async with self._open(old) as before, self._open(new) as after:
+            return await changes(self._tables, before, after)
+
+    async def sweep(
+        self,
+        name: str | None = None,
+        *,
+        keep: int = KEEP_VERSIONS,
+        younger_than: timedelta = KEEP_YOUNGER,
+        spare: timedelta = SPARE,
+    ) -> SweepReport:
+        """Remove old versions, what killed writers left, and nothing that a version which stays needs."""
+        if keep < 1:
+            raise Invalid("must be at least 1", field="keep")
+        names = await self._names() if name is None else [name]
+        if name is not None:
+            await self._check_known(name)
+        alive_since = self._now() - spare.total_seconds()
+        young_since = self._now() - younger_than.total_seconds()
+        rule = Rule(last=keep, young_since=young_since, alive_since=alive_since)
+        swept: dict[str, Swept] = {}
+        for one in names:
+            swept[one] = await self._sweeper.sweep(one, rule)
+        tidied = await self._bucket.tidy(alive_since) if name is None and self._format.seen else 0
+        return SweepReport(
+            published=tuple(f"{one}@{number}" for one, found in swept.items() for number in found.published),
+            unpublished=tuple(f"{one}@{number}" for one, found in swept.items() for number in found.unpublished),
+            objects=sum(found.objects for found in swept.values()) + tidied,
+        )
+
+    async def _names(self, *, after: str | None = None) -> list[str]:
+        """Names that something was ever written under."""
+        if not await self._format.readable():
+            return []
+        behind = None if after is None else f"{locations.NAMES}/{after}"
+        entries = self._bucket.entries(locations.NAMES, after=behind)
+        names = [entry.path.removeprefix(f"{locations.NAMES}/") async for entry in entries]
+        return sorted(name for name in names if is_name(name))
+
+    async def _check_known(self, name: str) -> None:
+        """Raises NotFound for a name that nothing was ever written under."""
+        mark = locations.name_mark(name)
+        if not await self._format.readable() or await self._bucket.get(mark) is None:
+            raise _unknown(name)
+
+    async def _check_publishable(self, head: Head, number: int) -> None:
+        """Raises NotFound for a version that is not there, Broken for half of one, Conflict where its base is gone."""
+        stored = await self._versions.read(head.name, head.life, number)
+        if stored is None or head.swept(number):
+            raise NotFound(f"no version {number} of mosaic {head.name!r} is written")
+        if await self._versions.was_published(head, number):
+            return
+        if stored.base is not None and head.swept(stored.base):
+            raise Conflict(f"version {number} of {head.name!r} shares what was swept since: write it again")
+        if not await self._versions.is_whole(stored):
+            raise Broken(f"version {number} of mosaic {head.name!r} is not whole: write it again")
+
+    async def _listed(self, name: str, number: int) -> Version | None:
+        try:
+            return (await self._stored(name, number)).version
+        except NotFound:
+            # Swept since it was listed.
+            return None
 
     async def _current(self, name: str) -> Head:
         return await self._readable(name, self._heads.current)
@@ -196,14 +292,12 @@ class ObjectMosaicStore:
         try:
             yield stored
         except PartMissing:
-            if (await self._heads.latest(version.name)).life != stored.life:
+            head = await self._heads.latest(version.name)
+            if head.life != stored.life:
                 raise NotFound(f"mosaic {version.name!r} was deleted") from None
+            if head.swept(version.number):
+                raise NotFound(f"version {version.number} of mosaic {version.name!r} was swept") from None
             raise
-
-    async def _clean(self, head: Head) -> None:
-        paths = self._bucket.paths(locations.lives(head.name))
-        lives = [(path, locations.life_of(path, head.name)) async for path in paths]
-        await self._bucket.remove([path for path, life in lives if life is not None and life < head.life])
 
 
 def _published(head: Head) -> int:

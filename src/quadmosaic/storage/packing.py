@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from itertools import takewhile
 from operator import itemgetter
 
 import numpy as np
@@ -80,7 +81,9 @@ def _pack_granules(records: Sequence[GranuleRecord]) -> Iterator[Part]:
     keyed = sorted(((granule_key(record.id), record) for record in records), key=itemgetter(0))
     for prefix, run in split([key for key, _ in keyed], [1] * len(keyed), limit=_GRANULES_LIMIT):
         members = [record for _, record in keyed[run]]
-        yield _part(GRANULES, prefix, len(members), encode(GranulesRecord(members), field="granules"))
+        prefixes, short = _factored(members)
+        raw = encode(GranulesRecord(short, prefixes), field="granules")
+        yield _part(GRANULES, prefix, len(members), raw)
 
 
 def _pack_cells(records: Sequence[GranuleRecord], cells: Mapping[Quadkey, Sequence[int]]) -> Iterator[Part]:
@@ -90,11 +93,33 @@ def _pack_cells(records: Sequence[GranuleRecord], cells: Mapping[Quadkey, Sequen
         met = {position for key in members for position in cells[key]}
         order = sorted(met, key=lambda position: records[position].id)
         local = {position: place for place, position in enumerate(order)}
-        record = CellsRecord(
-            granules=[records[position] for position in order],
-            cells={key: tuple(local[position] for position in cells[key]) for key in members},
-        )
+        prefixes, short = _factored([records[position] for position in order])
+        lists = {key: tuple(local[position] for position in cells[key]) for key in members}
+        record = CellsRecord(granules=short, cells=lists, prefixes=prefixes)
         yield _part(CELLS, prefix, len(members), encode(record, field="granules"))
+
+
+def _factored(records: Sequence[GranuleRecord]) -> tuple[dict[str, str], list[GranuleRecord]]:
+    """How the hrefs begin by asset key, and the records without that."""
+    hrefs: dict[str, list[str]] = {}
+    for record in records:
+        for asset, href in record.hrefs.items():
+            hrefs.setdefault(asset, []).append(href)
+    prefixes = {asset: _common_prefix(min(found), max(found)) for asset, found in hrefs.items()}
+    return prefixes, [
+        GranuleRecord(
+            record.id,
+            {asset: href[len(prefixes[asset]) :] for asset, href in record.hrefs.items()},
+            record.footprint,
+            record.properties,
+        )
+        for record in records
+    ]
+
+
+def _common_prefix(first: str, last: str) -> str:
+    shared = takewhile(lambda letters: letters[0] == letters[1], zip(first, last, strict=False))
+    return first[: sum(1 for _ in shared)]
 
 
 def _pack_headers(headers: Mapping[str, Mapping[str, Header]]) -> Iterator[Part]:

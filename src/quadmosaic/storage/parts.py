@@ -10,11 +10,15 @@ _AFTER_ALL = "\U0010ffff"
 
 
 class PartRef(msgspec.Struct, array_like=True, frozen=True):
-    """One part: all keys of the table that begin with `prefix`, its content's digest, and how many keys it holds."""
+    """One part: all keys of the table that begin with `prefix`, its content's digest, and how many keys it holds.
+
+    `owner` is the number of the version that wrote it, 0 while nobody has.
+    """
 
     prefix: str
     digest: bytes
     count: int
+    owner: int = 0
 
 
 def split(keys: Sequence[str], weights: Sequence[int], *, limit: int) -> Iterator[tuple[str, slice]]:

@@ -18,18 +18,21 @@ class FormatRecord(msgspec.Struct):
 
 
 class HeadRecord(msgspec.Struct):
-    """A publication of `version`, or a deletion (None); `life` is the deletion before it, itself included, or 0.
+    """The state of a name after a publication of `version`, a deletion (None) or a sweep.
 
-    `token` is the writer's own, so that it knows its record again.
+    `life` is the deletion before it, itself included, or 0. `token` is the writer's own, so that it knows its record
+    again. Versions below `floor` are swept, but for those in `kept`.
     """
 
     version: int | None
     life: int
     token: str = ""
+    floor: int = 0
+    kept: list[int] = []
 
 
 class GranuleRecord(msgspec.Struct):
-    """A granule with its footprint as little-endian WKB."""
+    """A granule with its footprint as little-endian WKB; its hrefs lack their part's prefix."""
 
     id: str
     hrefs: dict[str, str]
@@ -38,16 +41,21 @@ class GranuleRecord(msgspec.Struct):
 
 
 class CellsRecord(msgspec.Struct):
-    """Part of the table of cells: quadkey -> positions in `granules`, which has each granule once."""
+    """Part of the table of cells: quadkey -> positions in `granules`, which has each granule once.
+
+    `prefixes` says by asset key how all hrefs under it begin.
+    """
 
     granules: list[GranuleRecord]
     cells: dict[str, tuple[int, ...]]
+    prefixes: dict[str, str] = {}
 
 
 class GranulesRecord(msgspec.Struct):
     """Part of the table of granules, in the order of their keys."""
 
     granules: list[GranuleRecord]
+    prefixes: dict[str, str] = {}
 
 
 class HeadersRecord(msgspec.Struct):
@@ -57,7 +65,10 @@ class HeadersRecord(msgspec.Struct):
 
 
 class VersionRecord(msgspec.Struct):
-    """A version: the manifest as plain values, and the parts of its tables; `headers` are by asset key."""
+    """A version: the manifest as plain values, and the parts of its tables; `headers` are by asset key.
+
+    `base` is the version whose parts it shares, the head when it was begun.
+    """
 
     number: int
     digest: str
@@ -65,3 +76,10 @@ class VersionRecord(msgspec.Struct):
     cells: list[PartRef]
     granules: list[PartRef]
     headers: dict[str, list[PartRef]]
+    base: int | None = None
+
+
+class WritingRecord(msgspec.Struct):
+    """A version that is being written, and the version whose parts it will share."""
+
+    base: int | None = None

@@ -1,7 +1,7 @@
 """Look-ups in the tables of one version: which parts to read, and what to take from them."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from quadmosaic.domain.granules import Granule, Header
 from quadmosaic.domain.mosaic import Index, Quadkey
@@ -14,14 +14,14 @@ from quadmosaic.storage.contents import (
     granules_content,
     headers_content,
 )
-from quadmosaic.storage.packing import granule_key
+from quadmosaic.storage.packing import CELLS, GRANULES, HEADERS, granule_key
 from quadmosaic.storage.parts import PartRef, PartTable
 from quadmosaic.storage.shelf import Shelf
 from quadmosaic.storage.versions import StoredVersion
 from quadmosaic.storage.waves import in_waves
 
-_WIDTH = 4
-"""Parts read at once for one look-up."""
+CALLS = 4
+"""Calls under way at once for one look-up."""
 
 
 class Tables:
@@ -101,32 +101,55 @@ class Tables:
             grid_id=manifest.grid_id, zoom=manifest.quadkey_zoom, granules=granules, cells=cells, headers=headers
         )
 
+    async def lists(self, stored: StoredVersion, refs: Sequence[PartRef]) -> dict[Quadkey, tuple[str, ...]]:
+        """Granule ids by cell in these parts; past the cache, like all comparisons."""
+        contents = await self._read_cells(stored, refs, keep=False)
+        return {
+            key: tuple(content.granules[place].id for place in places)
+            for content in contents
+            for key, places in content.cells.items()
+        }
+
+    async def records(self, stored: StoredVersion, refs: Sequence[PartRef]) -> dict[str, Granule]:
+        """Granules by id in these parts."""
+        contents = await self._read_granules(stored, refs, keep=False)
+        return {granule.id: granule for content in contents for granule in content.granules}
+
+    async def header_records(self, stored: StoredVersion, refs: Sequence[PartRef]) -> dict[str, Header]:
+        """Header records by granule id in these parts."""
+        contents = await self._read_headers(stored, refs, keep=False)
+        return {granule_id: header for content in contents for granule_id, header in content.headers.items()}
+
     async def _read_cells(
         self, stored: StoredVersion, refs: Sequence[PartRef], *, keep: bool = True
     ) -> list[CellsContent]:
-        name, life = stored.version.name, stored.life
-        return await in_waves(
-            lambda ref: self._shelf.read(name, life, ref, CellsContent, cells_content, keep=keep), refs, width=_WIDTH
-        )
+        return await self._read(stored, CELLS, refs, CellsContent, cells_content, keep=keep)
 
     async def _read_granules(
         self, stored: StoredVersion, refs: Sequence[PartRef], *, keep: bool = True
     ) -> list[GranulesContent]:
-        name, life = stored.version.name, stored.life
-        return await in_waves(
-            lambda ref: self._shelf.read(name, life, ref, GranulesContent, granules_content, keep=keep),
-            refs,
-            width=_WIDTH,
-        )
+        return await self._read(stored, GRANULES, refs, GranulesContent, granules_content, keep=keep)
 
     async def _read_headers(
         self, stored: StoredVersion, refs: Sequence[PartRef], *, keep: bool = True
     ) -> list[HeadersContent]:
+        return await self._read(stored, HEADERS, refs, HeadersContent, headers_content, keep=keep)
+
+    async def _read[T](
+        self,
+        stored: StoredVersion,
+        table: str,
+        refs: Sequence[PartRef],
+        kind: type[T],
+        decoded: Callable[..., T],
+        *,
+        keep: bool,
+    ) -> list[T]:
         name, life = stored.version.name, stored.life
         return await in_waves(
-            lambda ref: self._shelf.read(name, life, ref, HeadersContent, headers_content, keep=keep),
+            lambda ref: self._shelf.read(name, life, table, ref, kind, decoded, keep=keep),
             refs,
-            width=_WIDTH,
+            width=CALLS * self._shelf.per_call,
         )
 
 

@@ -1,19 +1,20 @@
 """Version records: numbers that are given out once, manifests with their part lists, and which were ever published."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from quadmosaic.domain.errors import Conflict
 from quadmosaic.domain.mosaic import Manifest, Version
 from quadmosaic.storage import locations
-from quadmosaic.storage.bucket import Bucket
+from quadmosaic.storage.bucket import Bucket, claim
 from quadmosaic.storage.cache import Cache
-from quadmosaic.storage.codec import compress, decode, encode_as_is, expand
+from quadmosaic.storage.codec import compress, decode, encode, encode_as_is, expand
 from quadmosaic.storage.heads import Head
-from quadmosaic.storage.manifests import from_plain, to_plain, version_digest
-from quadmosaic.storage.parts import PartTable
-from quadmosaic.storage.records import VersionRecord
+from quadmosaic.storage.manifests import from_plain, to_plain
+from quadmosaic.storage.packing import CELLS, GRANULES, HEADERS
+from quadmosaic.storage.parts import PartRef, PartTable
+from quadmosaic.storage.records import VersionRecord, WritingRecord
 from quadmosaic.storage.shelf import IN_MEMORY, Lists
 
 _ATTEMPTS = 100
@@ -21,7 +22,10 @@ _ATTEMPTS = 100
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredVersion:
-    """A version with its tables; `life` is where it lies, `weight` what it takes in memory, in bytes."""
+    """A version with its tables; `life` is where it lies, `weight` what it takes in memory, in bytes.
+
+    `base` is the version whose parts it shares, None where it shares none.
+    """
 
     version: Version
     life: int
@@ -29,11 +33,24 @@ class StoredVersion:
     cells: PartTable
     granules: PartTable
     headers: dict[str, PartTable]
+    base: int | None = None
 
-    def digests(self) -> set[bytes]:
-        """Every part it consists of."""
-        tables = (self.cells, self.granules, *self.headers.values())
-        return {ref.digest for table in tables for ref in table.refs}
+    def refs(self) -> Iterator[tuple[str, PartRef]]:
+        """Every part it consists of, with its table."""
+        tables = (
+            (CELLS, self.cells),
+            (GRANULES, self.granules),
+            *((HEADERS, table) for table in self.headers.values()),
+        )
+        return ((name, ref) for name, table in tables for ref in table.refs)
+
+    def owners(self) -> dict[bytes, int]:
+        """Who wrote its parts, by digest."""
+        return {ref.digest: ref.owner for _, ref in self.refs()}
+
+    def paths(self) -> set[str]:
+        """Where its parts lie."""
+        return {locations.part(self.version.name, self.life, table, ref) for table, ref in self.refs()}
 
 
 class Versions:
@@ -60,12 +77,21 @@ class Versions:
             cells=PartTable(record.cells),
             granules=PartTable(record.granules),
             headers={asset: PartTable(refs) for asset, refs in record.headers.items()},
+            base=record.base,
         )
 
-    async def add(self, name: str, life: int, manifest: Manifest, lists: Lists, *, above: int) -> Version:
-        """Record a version whose parts are written, under a new number greater than `above`."""
-        digest = version_digest(manifest, cells=lists.cells, granules=lists.granules, headers=lists.headers)
-        number = await self._take_number(name, above)
+    async def begin(self, head: Head) -> int:
+        """A new number above the head's, under which to write what the head does not have."""
+        if head.version is None:
+            await self._bucket.create(locations.name_mark(head.name), b"")
+            await self._bucket.create(locations.begun_mark(head.name, head.life), b"")
+        number = await self._take_number(head.name, head.version or 0)
+        mark = encode(WritingRecord(base=head.version), field="version")
+        await self._bucket.create(locations.writing_mark(head.name, head.life, number), mark)
+        return number
+
+    async def finish(self, head: Head, number: int, digest: str, manifest: Manifest, lists: Lists) -> Version:
+        """Record a version whose parts are written."""
         record = VersionRecord(
             number=number,
             digest=digest,
@@ -73,15 +99,25 @@ class Versions:
             cells=lists.cells,
             granules=lists.granules,
             headers=lists.headers,
+            base=head.version,
         )
         body = compress(encode_as_is(record, field="manifest"))
-        await self._bucket.create(locations.version(name, life, number), body)
-        return Version(name=name, number=number, digest=digest, manifest=manifest)
+        await self._bucket.create(locations.version(head.name, head.life, number), body)
+        await self._bucket.remove([locations.writing_mark(head.name, head.life, number)])
+        return Version(name=head.name, number=number, digest=digest, manifest=manifest)
+
+    async def is_whole(self, stored: StoredVersion) -> bool:
+        """Are all parts there that were written for it, each under the digest of its content?"""
+        own = locations.parts_of(stored.version.name, stored.life, stored.version.number)
+        needed = [path for path in stored.paths() if path.startswith(f"{own}/")]
+        return not await self._bucket.missing(needed)
 
     async def was_published(self, head: Head, number: int) -> bool:
-        """Is it the head, or was it once?"""
+        """Is it the head, or was it once and is not swept?"""
         if number == head.version:
             return True
+        if head.swept(number):
+            return False
         path = locations.was_published(head.name, head.life, number)
         try:
             return await self._cache.get(path, bool, lambda: self._load_mark(path))
@@ -94,17 +130,17 @@ class Versions:
             await self._bucket.create(locations.was_published(head.name, head.life, head.version), b"")
 
     async def published(self, head: Head) -> list[int]:
-        """Numbers of the versions that are or were the head, newest first."""
-        paths = self._bucket.paths(locations.published(head.name, head.life))
-        numbers = {locations.last_number(path) async for path in paths}
-        return sorted((numbers | {head.version or 0}) - {0}, reverse=True)
+        """Numbers of the versions that are or were the head and are not swept, newest first."""
+        entries = self._bucket.entries(locations.published(head.name, head.life))
+        numbers = {locations.last_number(entry.path) async for entry in entries} | {head.version or 0}
+        return sorted((number for number in numbers - {0} if not head.swept(number)), reverse=True)
 
     async def _take_number(self, name: str, above: int) -> int:
-        paths = self._bucket.paths(locations.numbers(name), after=locations.number(name, above))
-        number = max([locations.last_number(path) async for path in paths], default=above)
+        last = await self._bucket.last(locations.numbers(name), after=locations.number(name, above))
+        number = above if last is None else locations.last_number(last[0])
         for _ in range(_ATTEMPTS):
             number += 1
-            if await self._bucket.claim(locations.number(name, number), self._token().encode()):
+            if await claim(self._bucket, locations.number(name, number), self._token().encode()):
                 return number
         raise Conflict(f"too many versions of {name!r} are being written at once: try again")
 

@@ -1,0 +1,116 @@
+"""Drawing a plan: decoded blocks put together, sampled at the plan's positions, and made a picture."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from quadmosaic.domain.granules import Level
+from quadmosaic.reading.blocks import Block
+from quadmosaic.reading.levels import NEAREST
+from quadmosaic.reading.numbers import Bands, Flags, equals_nodata, fit, is_number
+from quadmosaic.reading.parts import Part
+from quadmosaic.reading.pictures import Picture, finished
+from quadmosaic.reading.plan import Plan
+from quadmosaic.reading.resample import smooth
+
+
+def draw(plan: Plan, blocks: Mapping[Block, Bands]) -> Picture:
+    """The picture of a plan; `blocks` holds (band, height, width) for each of its blocks that has bytes."""
+    shape = (len(plan.indexes), plan.geobox.height, plan.geobox.width)
+    bands = np.zeros(shape, np.dtype(plan.header.dtype))
+    valid = np.zeros(shape, np.bool_)
+    for part in plan.parts:
+        patch = _assemble(plan, part, blocks)
+        patch_valid = None if plan.kernel == NEAREST else patch.valid(plan)
+        nearest = patch.at(part)
+        values, part_valid = nearest.bands, nearest.valid(plan)
+        if patch_valid is not None:
+            smoothed = smooth(patch.bands, patch_valid, part, plan.kernel, plan.scale)
+            values = np.where(smoothed.known, smoothed.values, values)
+        part.put(values, bands)
+        part.put(part_valid, valid)
+    valid &= plan.inside
+    return finished(
+        bands,
+        valid,
+        plan.options,
+        indexes=plan.indexes,
+        nodata=plan.header.nodata,
+        scales=plan.header.scales,
+        offsets=plan.header.offsets,
+        palette=plan.palette,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Patch:
+    """Pixels of an image: `bands` (band, ...), and what its mask or alpha says of them, `stated` (1, ...)."""
+
+    bands: Bands
+    stated: Flags | None
+
+    def valid(self, plan: Plan) -> Flags:
+        """Where all that the file says allows it: nodata, mask, alpha; NaN never is."""
+        nodata = plan.header.nodata if plan.options.nodata is None else plan.options.nodata
+        valid = is_number(self.bands) & ~equals_nodata(self.bands, nodata)
+        return valid if self.stated is None else valid & self.stated
+
+    def at(self, part: Part) -> "Patch":
+        """What is nearest to the part's positions."""
+        stated = None if self.stated is None else _picked(self.stated, part)
+        return Patch(bands=_picked(self.bands, part), stated=stated)
+
+
+def _assemble(plan: Plan, part: Part, blocks: Mapping[Block, Bands]) -> Patch:
+    """The part's window from the blocks that touch it; sparse blocks are nodata, or 0 without one."""
+    left, top, right, bottom = part.window
+    shape = (bottom - top, right - left)
+    dtype = np.dtype(plan.header.dtype)
+    filling = None if plan.header.nodata is None else fit(plan.header.nodata, dtype)
+    bands = np.full((len(plan.indexes), *shape), dtype.type(0) if filling is None else filling)
+    has_statement = plan.mask is not None or plan.alpha is not None
+    stated = np.zeros((1, *shape), np.bool_) if has_statement else None
+    for block in plan.blocks:
+        if block.start == block.stop:
+            continue
+        pixels = blocks[block]
+        level = plan.tables.levels[block.level]
+        into, out_of = _overlap(block, level, part)
+        if block.level != plan.image:
+            assert stated is not None
+            stated[(slice(None), *into)] = pixels[(slice(None), *out_of)]
+            continue
+        for position, index in enumerate(plan.indexes):
+            if not plan.tables.planar:
+                bands[(position, *into)] = pixels[(index - 1, *out_of)]
+            elif block.plane == index - 1:
+                bands[(position, *into)] = pixels[(0, *out_of)]
+        if plan.alpha is not None and stated is not None and (not plan.tables.planar or block.plane == plan.alpha - 1):
+            stated[(0, *into)] = pixels[(0 if plan.tables.planar else plan.alpha - 1, *out_of)] != 0
+    return Patch(bands=bands, stated=stated)
+
+
+def _overlap(block: Block, level: Level, part: Part) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Where a block goes in the part's window, and which of its pixels do (rows, columns); empty if they miss."""
+    left, top, right, bottom = part.window
+    rows = _span(block.row * level.block_height, level.block_height, top, bottom)
+    columns = _span(block.column * level.block_width, level.block_width, left, right)
+    return (rows[0], columns[0]), (rows[1], columns[1])
+
+
+def _span(start: int, length: int, low: int, high: int) -> tuple[slice, slice]:
+    first, last = max(start, low), max(min(start + length, high), max(start, low))
+    return slice(first - low, last - low), slice(first - start, last - start)
+
+
+def _picked[T: np.generic](pixels: npt.NDArray[T], part: Part) -> npt.NDArray[T]:
+    """The nearest pixels to the part's positions: (band, row, column) of a mesh, else (band, pixel)."""
+    columns, rows = part.indices
+    picked: npt.NDArray[T] = (
+        pixels.take(rows, axis=1).take(columns, axis=2)
+        if part.mesh
+        else pixels.reshape(len(pixels), -1).take(rows * pixels.shape[2] + columns, axis=1)
+    )
+    return picked

@@ -1,0 +1,69 @@
+"""Planning the reads of many granules into one GeoBox: what can be read fast, and what better ones will cover."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import shapely
+from pyproj.exceptions import ProjError
+
+from quadmosaic.domain.errors import Invalid
+from quadmosaic.domain.geobox import GeoBox
+from quadmosaic.domain.granules import Granule, Header
+from quadmosaic.ports import ReadOptions
+from quadmosaic.reading.coordinates import Coordinates, coordinates
+from quadmosaic.reading.faults import Unreadable
+from quadmosaic.reading.numbers import Flags
+from quadmosaic.reading.plan import Plan, plan_read
+from quadmosaic.reading.positions import centres, geographic_of, require_same_body, transformer
+from quadmosaic.reading.support import obstacle
+
+type Planned = Plan | str | Unreadable | Invalid
+"""A plan, why the fast path does not cover the raster, or why no reader can give what was asked for."""
+
+_LATTICE = 12
+"""Points along each side of a GeoBox at which footprints are asked whether they cover it."""
+
+
+def plan_all(headers: Sequence[Header], geobox: GeoBox, options: ReadOptions) -> list[Planned]:
+    """What is planned for each header; coordinates are computed once per CRS."""
+    known: dict[str, Coordinates] = {}
+    return [_planned(header, geobox, options, known) for header in headers]
+
+
+def _planned(header: Header, geobox: GeoBox, options: ReadOptions, known: dict[str, Coordinates]) -> Planned:
+    reason = obstacle(header)
+    if reason is not None:
+        return reason
+    try:
+        require_same_body(header.crs, geobox)
+        if header.crs not in known:
+            known[header.crs] = coordinates(geobox, header.crs)
+        return plan_read(header, known[header.crs], geobox, options)
+    except (Unreadable, Invalid) as fault:
+        return fault
+    except ProjError:
+        return "projection"
+
+
+def covered_by_better(granules: Sequence[Granule], insides: Sequence[Flags | None], geobox: GeoBox) -> set[int]:
+    """Positions of granules that should add nothing to better ones, going by footprints at a lattice of points.
+
+    `insides` says where each raster reaches, None where it is not known yet. It is a guess, which the pixels of the
+    better ones confirm or not.
+    """
+    rows, columns = (np.linspace(0, size - 1, _LATTICE).astype(np.intp) for size in (geobox.height, geobox.width))
+    gx, gy = centres(geobox)
+    x, y = np.meshgrid(gx[columns], gy[rows])
+    lon, lat = transformer(geobox.crs, geographic_of(geobox.crs)).transform(x, y, errcheck=False)
+    covered = ~(np.isfinite(lon) & np.isfinite(lat))
+    lon, lat = (np.where(covered, 0.0, lon) + 180) % 360 - 180, np.where(covered, 0.0, lat)
+    waiting = set()
+    for at, (granule, inside) in enumerate(zip(granules, insides, strict=True)):
+        here = shapely.contains_xy(granule.footprint, lon, lat) & ~covered
+        if inside is not None:
+            here &= inside[np.ix_(rows, columns)]
+        if here.any():
+            covered |= here
+        else:
+            waiting.add(at)
+    return waiting

@@ -1,0 +1,190 @@
+"""Publishing a build: written, compared with the head, held where too much would go, and made the head if it may."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from quadmosaic.domain.builds import Build, BuildReport, Skipped, Status, Step, cost_usd, shrinks_too_far
+from quadmosaic.domain.errors import Conflict, NotFound
+from quadmosaic.domain.mosaic import Index, Manifest, MosaicRef, Version
+from quadmosaic.ports import Changes, MosaicStore
+from quadmosaic.services.builds import Draft
+from quadmosaic.services.jobs import Jobs
+from quadmosaic.services.steps import Job
+
+SHOWN = 100
+_ATTEMPTS = 5
+EDIT = "edit"
+"""The trigger of a version that changed defaults only, and so is no rival of a build."""
+
+type Note = Callable[[Callable[[Build], Build]], Awaitable[Build]]
+
+
+class Superseded(Exception):
+    """The build has nothing to publish any more; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publishing:
+    """The last step of a build."""
+
+    jobs: Jobs
+    store: MosaicStore
+
+    async def head(self, name: str) -> int | None:
+        """The published version's number."""
+        try:
+            return await self.store.head(name)
+        except NotFound:
+            return None
+
+    async def publish(self, job: Job, draft: Draft, *, note: Note, took: Callable[[], float]) -> Build:
+        """The build as it ends; `note` saves it before the head moves. Raises Superseded."""
+        build = job.build
+        for _ in range(_ATTEMPTS):
+            manifest = await self._current_manifest(build, job, draft.manifest)
+            head = await self._version(build.name)
+            version = await self.store.write(build.name, manifest, draft.index)
+            if head is not None and head.digest == version.digest:
+                return self._as_it_is(await note(lambda b: b), head, draft, job, took())
+            await self._check_rivals(build, head)
+            changes = everything_new(draft.index) if head is None else await self.store.changes(head, version)
+            report = build_report(job, draft, changes, seconds=took())
+            held = self._held(job, head, report)
+            status = Status.HELD if held else Status.RUNNING
+            saved = await note(
+                lambda b, v=version, r=report, s=status: replace(  # type: ignore[misc]
+                    b, step=Step.PUBLISH, version=v.number, digest=v.digest, report=r, status=s
+                )
+            )
+            if held:
+                return replace(saved, report=replace(report, advice=held))
+            try:
+                number = None if head is None else head.number
+                await self.store.publish(MosaicRef(build.name, version.number), expected=number)
+            except Conflict:
+                continue
+            return replace(saved, status=Status.SUCCEEDED, step=Step.DONE)
+        raise Superseded("others publish this mosaic over and over")
+
+    async def confirm(self, build: Build) -> bool:
+        """Publish the version of a held build; False where it was swept and must be built again."""
+        head = await self._version(build.name)
+        await self._check_rivals(build, head)
+        if build.version is None:
+            return False
+        try:
+            await self.store.publish(
+                MosaicRef(build.name, build.version), expected=None if head is None else head.number
+            )
+        except NotFound:
+            return False
+        return True
+
+    async def _version(self, name: str) -> Version | None:
+        try:
+            return await self.store.version(MosaicRef(name))
+        except NotFound:
+            return None
+
+    async def _current_manifest(self, build: Build, job: Job, manifest: Manifest) -> Manifest:
+        """With the defaults of today. Raises Superseded when the recipe is another one by now."""
+        latest = await self.jobs.registered(build.name)
+        if latest is None:
+            raise Superseded("the mosaic was deleted meanwhile")
+        if latest.revision == build.revision:
+            return manifest
+        if latest.registration.recipe != job.recipe:
+            raise Superseded("the recipe was changed meanwhile: a later build has the new one")
+        told = latest.registration.defaults
+        kept = replace(told, asset=told.asset or manifest.defaults.asset)
+        return replace(manifest, defaults=kept)
+
+    async def _check_rivals(self, build: Build, head: Version | None) -> None:
+        """Whoever published since this build began wins, unless what it built is older."""
+        if head is None or head.number in (build.base, build.version):
+            return
+        rival = next((b for b in (await self.jobs.builds(build.name)).items if b.version == head.number), None)
+        if rival is None:
+            raise Superseded(f"version {head.number} was published by hand meanwhile")
+        if rival.trigger != EDIT and rival.revision >= build.revision:
+            raise Superseded(f"build {rival.id} published version {head.number} meanwhile")
+
+    def _held(self, job: Job, head: Version | None, report: BuildReport) -> str | None:
+        if head is None or job.build.confirmed:
+            return None
+        before = head.manifest.report
+        return shrinks_too_far(
+            report,
+            granules_before=before.used,
+            cells_before=before.cells,
+            max_shrink=job.recipe.limits.max_shrink,
+        )
+
+    def _as_it_is(self, build: Build, head: Version, draft: Draft, job: Job, seconds: float) -> Build:
+        """Nothing new; or this build's own version, whose publication it did not live to see."""
+        if build.version == head.number and build.report is not None:
+            return replace(build, status=Status.SUCCEEDED, step=Step.DONE)
+        report = build_report(job, draft, Changes(), seconds=seconds)
+        return replace(
+            build, status=Status.UNCHANGED, step=Step.DONE, version=head.number, digest=head.digest, report=report
+        )
+
+
+def build_report(job: Job, draft: Draft, changes: Changes, *, seconds: float) -> BuildReport:
+    """What a build did and what it changes."""
+    done = draft.manifest.report
+    refused = list(dict.fromkeys([*done.refused, *job.harvested.crawl.refused]))
+    requests = job.harvested.requests + 2 * job.scanned + job.reused
+    return BuildReport(
+        found=max(done.found, done.used + len(refused)),
+        used=done.used,
+        added=len(changes.granules_added),
+        removed=len(changes.granules_removed),
+        changed=len(changes.granules_changed),
+        skipped=tuple(Skipped(granule=each.granule_id, reason=each.reason) for each in refused[:SHOWN]),
+        skipped_count=len(refused),
+        cells=done.cells,
+        cells_changed=len(changes.cells_added) + len(changes.cells_removed) + len(changes.cells_changed),
+        cells_removed=len(changes.cells_removed),
+        scanned=job.scanned,
+        reused=job.reused,
+        unread=done.unread,
+        requests=requests,
+        bytes=job.harvested.bytes,
+        seconds=seconds,
+        cost_usd=cost_usd(seconds=seconds, requests=requests),
+        normalised=dict(done.normalised),
+        advice=done.advice,
+    )
+
+
+def everything_new(index: Index) -> Changes:
+    """The first version of a mosaic."""
+    return Changes(
+        granules_added=tuple(sorted(granule.id for granule in index.granules)), cells_added=tuple(sorted(index.cells))
+    )
+
+
+def index_changes(old: Index, new: Index) -> Changes:
+    """What two indexes differ in, without a store to compare them."""
+    before, after = {g.id: g for g in old.granules}, {g.id: g for g in new.granules}
+    changed = [
+        key
+        for key in before.keys() & after.keys()
+        if before[key] != after[key] or old.headers.get(key, {}) != new.headers.get(key, {})
+    ]
+    cells_before, cells_after = _lists(old), _lists(new)
+    return Changes(
+        granules_added=tuple(sorted(after.keys() - before.keys())),
+        granules_removed=tuple(sorted(before.keys() - after.keys())),
+        granules_changed=tuple(sorted(changed)),
+        cells_added=tuple(sorted(cells_after.keys() - cells_before.keys())),
+        cells_removed=tuple(sorted(cells_before.keys() - cells_after.keys())),
+        cells_changed=tuple(
+            sorted(k for k in cells_before.keys() & cells_after.keys() if cells_before[k] != cells_after[k])
+        ),
+    )
+
+
+def _lists(index: Index) -> dict[str, tuple[str, ...]]:
+    return {key: tuple(index.granules[at].id for at in members) for key, members in index.cells.items()}

@@ -1,0 +1,128 @@
+"""The Lambda handler, called with events as API Gateway's HTTP API sends them."""
+
+import base64
+import importlib
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rasterio.io import MemoryFile
+
+from rasters import Array
+from toys import TMS, Toys, heights, write_tile
+
+REPOSITORY = Path(__file__).parents[2]
+EVENTS = REPOSITORY / "tests" / "events"
+HEAVY = ("jinja2", "pystac_client", "rich", "typer", "uvicorn", "matplotlib")
+PROBE = """
+import json, sys
+from lambda_handler.api import handler
+reply = handler(json.load(open(sys.argv[1])), None)
+print(reply["statusCode"], ",".join(sorted(name for name in sys.argv[2:] if name in sys.modules)))
+"""
+
+type Handler = Callable[[str], dict[str, Any]]
+
+
+def rgb() -> Array:
+    return heights(dtype="uint8", bands=3)
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Toys:
+    toys = Toys(folder=tmp_path_factory.mktemp("lambda"))
+    files = [write_tile(toys.folder / f"{name}.tif", rgb()) for name in ("one", "two")]
+    toys.publish("toy", files)
+    return toys
+
+
+@pytest.fixture(scope="module")
+def call(toys: Toys) -> Generator[Handler]:
+    """The handler of a fresh import whose store the environment names."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.syspath_prepend(REPOSITORY)
+        environment.setenv("QUADMOSAIC_STORE", toys.settings.store)
+        sys.modules.pop("lambda_handler.api", None)
+        handler = importlib.import_module("lambda_handler.api").handler
+    yield lambda name: handler(json.loads((EVENTS / f"{name}.json").read_text()), None)
+    sys.modules.pop("lambda_handler.api", None)
+
+
+def content(reply: dict[str, Any]) -> bytes:
+    return base64.b64decode(reply["body"]) if reply["isBase64Encoded"] else reply["body"].encode()
+
+
+@pytest.mark.parametrize(("event", "driver"), [("tile_png", "PNG"), ("tile_tif", "GTiff")])
+def test_a_tile_is_sent_in_base64(call: Handler, event: str, driver: str) -> None:
+    reply = call(event)
+    assert reply["statusCode"] == 200
+    assert reply["isBase64Encoded"] is True
+    assert reply["headers"]["content-type"].startswith("image/")
+    assert reply["headers"]["x-assets"] == "one"
+    with MemoryFile(content(reply)) as memory, memory.open() as dataset:
+        assert (dataset.driver, dataset.shape) == (driver, (256, 256))
+        np.testing.assert_array_equal(dataset.read([1, 2, 3]), rgb())
+
+
+def test_a_second_event_meets_the_same_caches(call: Handler) -> None:
+    assert call("tile_png") | {"headers": None} == call("tile_png") | {"headers": None}
+
+
+def test_repeated_parameters_arrive_in_order(call: Handler) -> None:
+    array = np.load(io.BytesIO(content(call("tile_repeated_parameters"))))
+    np.testing.assert_array_equal(array, rgb()[[2, 0]])
+
+
+def test_an_empty_tile_is_204(call: Handler) -> None:
+    reply = call("tile_empty")
+    assert reply["statusCode"] == 204
+    assert content(reply) == b""
+
+
+def test_head_is_get_without_its_body(call: Handler) -> None:
+    got, asked = call("tile_png"), call("tile_head")
+    assert asked["statusCode"] == 200
+    assert content(asked) == b""
+    assert int(asked["headers"]["content-length"]) == len(content(got))
+    assert asked["headers"]["etag"] == got["headers"]["etag"]
+
+
+def test_tilejson_speaks_of_the_address_that_the_client_used(call: Handler) -> None:
+    reply = call("tilejson")
+    assert reply["isBase64Encoded"] is False
+    (template,) = json.loads(reply["body"])["tiles"]
+    assert template == f"https://maps.example.com/mosaics/toy@1/tiles/{TMS}/{{z}}/{{x}}/{{y}}"
+
+
+def test_a_stage_is_part_of_every_address_and_of_no_route(call: Handler) -> None:
+    host = "https://a1b2c3d4e5.execute-api.us-west-2.amazonaws.com/prod"
+    assert content(call("tile_stage")) == content(call("tile_png"))
+    (template,) = json.loads(call("tilejson_stage")["body"])["tiles"]
+    assert template.startswith(f"{host}/mosaics/toy@1/tiles/")
+    (link,) = json.loads(content(call("granules_stage")))["links"]
+    assert link["href"].startswith(f"{host}/mosaics/toy/granules?")
+
+
+def test_what_does_not_exist_is_a_problem_document(call: Handler) -> None:
+    reply = call("not_found")
+    assert reply["statusCode"] == 404
+    assert reply["headers"]["content-type"] == "application/problem+json"
+    assert json.loads(content(reply))["status"] == 404
+
+
+def test_a_tile_imports_nothing_that_only_builds_pages_and_commands_need(toys: Toys) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", PROBE, str(EVENTS / "tile_png.json"), *HEAVY],
+        env={"QUADMOSAIC_STORE": toys.settings.store, "PATH": ""},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.split() == ["200"]
