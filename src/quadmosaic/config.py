@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -23,6 +23,21 @@ class Settings(BaseSettings):
     buckets: Annotated[
         dict[str, BucketSettings], Field(description='JSON: source bucket -> {"region", "mode", "endpoint"}')
     ] = {"astrogeo-ard": BucketSettings()}
+    allowed_hosts: Annotated[
+        tuple[str, ...], NoDecode, Field(description="hosts, s3://buckets and file:///folders of sources")
+    ] = ("s3://astrogeo-ard", "stac.astrogeology.usgs.gov", "astrogeology.usgs.gov")
+    allow_private: Annotated[bool, Field(description="allow loopback and private addresses (development)")] = False
+    tokens: Annotated[
+        SecretStr | None, Field(description="write tokens as `quadmosaic tokens` prints them, or a secret's ARN")
+    ] = None
+    max_body_mb: Annotated[int, Field(ge=1, description="largest body of a request")] = 32
+    max_items: Annotated[int, Field(ge=1, description="granules of one mosaic at the most")] = 250_000
+    max_cells: Annotated[int, Field(ge=1, description="index cells of one mosaic at the most")] = 2_000_000
+    build_wait_s: Annotated[float, Field(ge=0, description="seconds a request waits for its build")] = 20.0
+    queue_url: Annotated[str | None, Field(description="SQS queue of builds; within the process when absent")] = None
+    schedules: Annotated[
+        str | None, Field(description="group,target,role of EventBridge Scheduler; within the process when absent")
+    ] = None
     cache_mb: Annotated[int, Field(ge=1, description="memory for look-ups")] = 128
     block_cache_mb: Annotated[int, Field(ge=1, description="memory for decoded blocks")] = 128
     max_granules: Annotated[int, Field(ge=1, description="granules read for one image at the most")] = 64
@@ -37,7 +52,7 @@ class Settings(BaseSettings):
     ] = None
     log_level: Annotated[str, Field(description="level of the log")] = "INFO"
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

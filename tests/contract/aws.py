@@ -1,11 +1,15 @@
 """Stand-ins for AWS: moto's server for S3 and DynamoDB, and npm's dynalite for DynamoDB's limits."""
 
+import json
+import logging
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from threading import Lock
+from typing import Any
 from uuid import uuid4
 
 import boto3
@@ -19,14 +23,34 @@ from quadmosaic.storage.dynamodb_table import create_table
 REGION = "us-west-2"
 BUCKET = "mosaics"
 DYNALITE = Path(__file__).parents[2] / "node_modules" / "dynalite" / "cli.js"
+_SURVIVING = """
+process.on("uncaughtException", fault => {{ if (fault.code !== "ECONNRESET") throw fault }})
+require({})
+"""
+"""dynalite ends itself when a client is killed in the middle of a request."""
 _START_S = 20.0
+
+
+class AtomicMoto(ThreadedMotoServer):
+    """moto that answers one request after the other: its own threads race between a condition and the write."""
+
+    def start(self) -> None:
+        super().start()
+        assert self._server is not None
+        application, turn = self._server.app, Lock()
+
+        def one_at_a_time(environ: Any, start_response: Any) -> Iterable[bytes]:
+            with turn:
+                return application(environ, start_response)
+
+        self._server.app = one_at_a_time
 
 
 class AwsServers:
     """Servers that are started when they are needed first."""
 
     def __init__(self) -> None:
-        self._moto: ThreadedMotoServer | None = None
+        self._moto: AtomicMoto | None = None
         self._moto_url = ""
         self._dynalite: subprocess.Popen[bytes] | None = None
         self._dynalite_url = ""
@@ -44,7 +68,8 @@ class AwsServers:
     def moto(self) -> str:
         """The address of moto, with an empty bucket."""
         if self._moto is None:
-            self._moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+            logging.getLogger("werkzeug").setLevel(logging.WARNING)
+            self._moto = AtomicMoto(ip_address="127.0.0.1", port=0, verbose=False)
             self._moto.start()
             host, port = self._moto.get_host_and_port()
             self._moto_url = f"http://{host}:{port}"
@@ -62,8 +87,9 @@ class AwsServers:
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
                 port = free.getsockname()[1]
-            delays = ["--createTableMs", "0", "--deleteTableMs", "0"]
-            self._dynalite = subprocess.Popen([node, DYNALITE, "--host", "127.0.0.1", "--port", str(port), *delays])
+            address = ["--host", "127.0.0.1", "--port", str(port), "--createTableMs", "0"]
+            command = [node, "-e", _SURVIVING.format(json.dumps(str(DYNALITE))), "dynalite", *address]
+            self._dynalite = subprocess.Popen(command, stdout=subprocess.DEVNULL)
             self._dynalite_url = f"http://127.0.0.1:{port}"
             _wait_for(port)
         return self._dynalite_url

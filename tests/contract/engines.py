@@ -129,13 +129,17 @@ class UrlEngine:
 
 @dataclass(frozen=True)
 class TableEngine:
-    """A DynamoDB table with nothing in it."""
+    """A DynamoDB table with nothing in it; all processes share one client, which knows nothing of what was read."""
 
     table: Table
     documents: str
 
+    @property
+    def url(self) -> str:
+        return f"dynamodb://{self.table.region}/{self.table.name}?documents={self.documents.replace('%', '%25')}"
+
     def bucket(self) -> Bucket:
-        return TableBucket(Table(region=self.table.region, name=self.table.name), documents=open_bucket(self.documents))
+        return TableBucket(self.table, documents=open_bucket(self.documents))
 
     async def paths(self) -> set[str]:
         found: set[str] = set()

@@ -1,6 +1,7 @@
 """Random histories of mosaics by two processes, checked against a dictionary of what was written."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -38,10 +39,12 @@ class Mosaic:
 class History(RuleBasedStateMachine):
     """Writes, publications, deletions and sweeps by two processes in any order, under names of their own."""
 
-    def __init__(self, engine: Engine, run: int) -> None:
+    def __init__(self, engine: Engine, run: int, tally: Counter[str]) -> None:
         super().__init__()
         self.stores = [open_on(engine.bucket()), open_on(engine.bucket())]
         self.run = run
+        self.tally = tally
+        tally["histories"] += 1
         self.model = {self.name(suffix): Mosaic() for suffix in SUFFIXES}
 
     def name(self, suffix: str) -> str:
@@ -116,6 +119,7 @@ class History(RuleBasedStateMachine):
 
     @invariant()
     def listings_agree(self) -> None:
+        self.tally["steps"] += 1
         living = tuple(name for name, mosaic in self.model.items() if mosaic.head is not None)
         for store in self.stores:
             page = asyncio.run(store.mosaics(after=f"r{self.run:06d}", limit=2))
@@ -127,9 +131,9 @@ class History(RuleBasedStateMachine):
                 assert [version.number for version in history] == sorted(mosaic.published, reverse=True)
 
 
-def run_histories(engine: Engine, *, examples: int, steps: int) -> int:
-    """So many random histories of at most so many steps on one engine; answers how many were run."""
-    runs = count(1)
+def run_histories(engine: Engine, *, examples: int, steps: int) -> Counter[str]:
+    """So many random histories of at most so many steps on one engine; answers how many histories and steps it was."""
+    runs, tally = count(1), Counter[str]()
     rules = settings(
         max_examples=examples,
         stateful_step_count=steps,
@@ -137,5 +141,5 @@ def run_histories(engine: Engine, *, examples: int, steps: int) -> int:
         suppress_health_check=list(HealthCheck),
         database=None,
     )
-    run_state_machine_as_test(lambda: History(engine, next(runs)), settings=rules)
-    return next(runs) - 1
+    run_state_machine_as_test(lambda: History(engine, next(runs), tally), settings=rules)
+    return tally

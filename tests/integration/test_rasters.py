@@ -4,6 +4,7 @@ Run with -s for the table.
 """
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.domain.granules import Granule
 from quadmosaic.domain.grids import Tile
 from quadmosaic.ports import Layer, ReadFailure, ReadOptions
+from quadmosaic.reading.fast_reader import FastReader
 from quadmosaic.reading.rasterio_reader import RasterioReader
 
 pytestmark = [
@@ -106,57 +108,84 @@ def differing(layer: Layer, oracle: Exact) -> float:
     return float(((layer.mask != oracle.mask) | (both & ~same.all(axis=0))).mean())
 
 
-async def read(path: Path, box: GeoBox, bidx: tuple[int, ...] = (1,)) -> Layer | ReadFailure:
-    granule = Granule(id=path.name, hrefs={"image": str(path)}, footprint=shapely.box(0, 0, 1, 1))
-    reader = RasterioReader(buckets={})
-    stream = reader.read([granule], box, ReadOptions(asset="image", bidx=bidx))
-    (answer,) = [answer async for answer in stream]
-    reader.close()
-    return answer
+@dataclass(kw_only=True)
+class Readers:
+    """The rasterio reader, and the fast one on top of it."""
+
+    rasterio: RasterioReader
+    fast: FastReader
+
+    async def read(self, name: str, path: Path, box: GeoBox, bidx: tuple[int, ...] = (1,)) -> Layer | ReadFailure:
+        granule = Granule(id=path.name, hrefs={"image": str(path)}, footprint=shapely.box(0, 0, 1, 1))
+        reader = self.fast if name == "fast" else self.rasterio
+        stream = reader.read([granule], box, ReadOptions(asset="image", bidx=bidx))
+        (answer,) = [answer async for answer in stream]
+        return answer
+
+    @property
+    def way(self) -> str:
+        """How the fast reader read."""
+        return ", ".join(self.fast.tally.fallbacks) or ("fast" if self.fast.tally.fast else "not at all")
+
+
+@pytest.fixture
+def readers() -> Iterator[Readers]:
+    rasterio_reader = RasterioReader(buckets={})
+    readers = Readers(rasterio=rasterio_reader, fast=FastReader(rasterio_reader, buckets={}))
+    yield readers
+    readers.fast.close()
+    readers.rasterio.close()
 
 
 @pytest.mark.usefixtures("shared_data")
 @pytest.mark.parametrize("name", [name for name in NAMES if Path(name).name not in {*REFUSED, *DAMAGED}])
-async def test_a_real_raster_is_read_as_gdal_reads_it(name: str) -> None:
+async def test_a_real_raster_is_read_as_gdal_reads_it(name: str, readers: Readers) -> None:
     path = FOLDER / name
-    header = await RasterioReader(buckets={}).scan(str(path))
+    header = await readers.rasterio.scan(str(path))
     indexes = tuple(range(1, min(header.bands, 3) + 1))
     for zooms_lower in (0, 2):
         box, tile, overviews = tile_over_data(path, zooms_lower=zooms_lower)
-        layer = await read(path, box, indexes)
-        assert isinstance(layer, Layer), layer
         oracles = [exact(path, level, box, list(indexes)) for level in range(-1, overviews)]
-        best = min(oracles, key=lambda oracle: differing(layer, oracle))
-        share = differing(layer, best)
-        print(
-            f"\n{name:75} {tile.z:2}/{tile.x}/{tile.y} overview 1:{best.reduction:.2f} "
-            f"valid {layer.mask.mean():7.2%} differing {share:.5%}",
-            end="",
-        )
-        assert share <= TOLERANCE
-        assert layer.bands.dtype == best.bands.dtype
-        assert layer.mask.any() or path.name in WITHOUT_PIXELS
+        for reader in ("rasterio", "fast"):
+            layer = await readers.read(reader, path, box, indexes)
+            assert isinstance(layer, Layer), layer
+            shares = [differing(layer, oracle) for oracle in oracles]
+            best, share = oracles[int(np.argmin(shares))], min(shares)
+            print(
+                f"\n{name:75} {tile.z:2}/{tile.x}/{tile.y} overview 1:{best.reduction:.2f} "
+                f"valid {layer.mask.mean():7.2%} differing {share:.5%} {readers.way if reader == 'fast' else reader}",
+                end="",
+            )
+            assert share <= TOLERANCE
+            assert layer.bands.dtype == best.bands.dtype
+            assert layer.mask.any() or path.name in WITHOUT_PIXELS
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if Path(name).name in REFUSED])
-async def test_a_real_raster_that_has_no_place_or_no_numbers_is_refused(name: str, shared_data: Path) -> None:
+async def test_a_real_raster_that_has_no_place_or_no_numbers_is_refused(
+    name: str, shared_data: Path, readers: Readers
+) -> None:
     path = shared_data / "rasters" / name
     with pytest.raises(Invalid, match=REFUSED[path.name]) as error:
-        await RasterioReader(buckets={}).scan(str(path))
-    answer = await read(path, GeoBox("EPSG:3857", (0, 0, 1, 1), 8, 8))
-    assert answer == ReadFailure(answer.granule, error.value.message)
+        await readers.fast.scan(str(path))
+    for reader in ("rasterio", "fast"):
+        answer = await readers.read(reader, path, GeoBox("EPSG:3857", (0, 0, 1, 1), 8, 8))
+        assert answer == ReadFailure(answer.granule, error.value.message)
     print(f"\n{name:75} refused: {error.value.message}")
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if Path(name).name in DAMAGED])
-async def test_a_damaged_raster_fails_where_it_is_damaged_and_only_there(name: str, shared_data: Path) -> None:
+async def test_a_damaged_raster_fails_where_it_is_damaged_and_only_there(
+    name: str, shared_data: Path, readers: Readers
+) -> None:
     path = shared_data / "rasters" / name
     with rasterio.open(path) as dataset:
         box = GeoBox(dataset.crs.to_wkt(), tuple(dataset.bounds), dataset.width, dataset.height)
-    whole = await read(path, box)
-    assert isinstance(whole, ReadFailure)
-    assert "damaged" in whole.reason
-    small = await read(path, GeoBox(box.crs, box.bounds, 64, 64))
-    assert isinstance(small, Layer)
-    assert small.mask.all()
+    for reader in ("rasterio", "fast"):
+        whole = await readers.read(reader, path, box)
+        assert isinstance(whole, ReadFailure)
+        assert "damaged" in whole.reason
+        small = await readers.read(reader, path, GeoBox(box.crs, box.bounds, 64, 64))
+        assert isinstance(small, Layer)
+        assert small.mask.all()
     print(f"\n{name:75} full resolution: {whole.reason}; its overviews are sound")

@@ -44,7 +44,9 @@ def values_of(mosaic: SmallMosaic) -> dict[str, object]:
 
 
 def get_routes(app: FastAPI) -> list[str]:
-    return sorted(path for path, operations in app.openapi()["paths"].items() if "get" in operations)
+    """All but those of single builds, which these mosaics do not have."""
+    paths = app.openapi()["paths"].items()
+    return sorted(path for path, operations in paths if "get" in operations and "{build}" not in path)
 
 
 def filled(path: str, values: dict[str, object]) -> str:

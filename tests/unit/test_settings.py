@@ -27,6 +27,8 @@ def test_the_documented_default_is_the_default(name: str) -> None:
     match default:
         case None:
             assert text
+        case bool():
+            assert text == str(default).lower()
         case int() | float():
             assert float(text) == default
         case tuple():

@@ -8,6 +8,7 @@ from typing import Annotated
 import pyproj
 from fastapi import APIRouter, Query, Request, Response
 
+from quadmosaic.api.documents import public_assets
 from quadmosaic.api.images import image_reply
 from quadmosaic.api.params import MAX_SIZE, Empty, ImageQuery
 from quadmosaic.api.services import OfVersion, UsesServices
@@ -97,7 +98,7 @@ async def bbox_assets(
     """The granules whose footprint touches a box, best first."""
     box, crs = _output_box(version, (minx, miny, maxx, maxy), coord_crs, None)
     found = await touching_geobox(services.store, version, GeoBox(crs, box, 1, 1), limit=services.max_granules)
-    return [{"id": granule.id, "assets": dict(granule.hrefs)} for granule in found.granules]
+    return [{"id": granule.id, "assets": public_assets(granule)} for granule in found.granules]
 
 
 @router.get("/mosaics/{mosaic}/preview", response_class=Response)

@@ -6,6 +6,7 @@ import shapely
 
 from quadmosaic.api.urls import crs_uri
 from quadmosaic.domain import bodies
+from quadmosaic.domain.access import public_href
 from quadmosaic.domain.granules import Granule
 from quadmosaic.domain.mosaic import AssetProfile, Version
 from quadmosaic.services.lookup import index_grid
@@ -84,8 +85,13 @@ def granule_feature(granule: Granule) -> dict[str, object]:
         "type": "Feature",
         "id": granule.id,
         "geometry": shapely.geometry.mapping(granule.footprint),
-        "properties": {**granule.properties, "assets": dict(granule.hrefs)},
+        "properties": {**granule.properties, "assets": public_assets(granule)},
     }
+
+
+def public_assets(granule: Granule) -> dict[str, str]:
+    """Hrefs by asset key, without signatures."""
+    return {key: public_href(href) for key, href in granule.hrefs.items()}
 
 
 def feature(geometry: shapely.Geometry, properties: Mapping[str, object]) -> dict[str, object]:

@@ -30,7 +30,6 @@ async def mosaics(
     return {"mosaics": [version_summary(version) for version in page.items], "links": _next(request, page.next, limit)}
 
 
-@router.get("/mosaics/{mosaic}")
 @router.get("/mosaics/{mosaic}/info")
 async def info(request: Request, services: UsesServices, version: OfVersion, mosaic: str) -> Response:
     """Bounds, zooms, assets, index statistics and the report of the build."""

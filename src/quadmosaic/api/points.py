@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from quadmosaic.api.caching import cache_control, etag, not_modified
+from quadmosaic.api.documents import public_assets
 from quadmosaic.api.params import ImageQuery, image_request
 from quadmosaic.api.services import OfVersion, UsesServices
 from quadmosaic.domain import bodies
@@ -56,4 +57,4 @@ async def point_assets(
     """The granules whose footprint holds a point, best first."""
     place = to_degrees(version.manifest.body, lon, lat, coord_crs, field="coordinates")
     found = await services.points.found(version, *place)
-    return [{"id": granule.id, "assets": dict(granule.hrefs)} for granule in found.granules]
+    return [{"id": granule.id, "assets": public_assets(granule)} for granule in found.granules]

@@ -14,9 +14,12 @@ log = logging.getLogger(__name__)
 
 _TITLES = {
     400: "Bad request",
+    401: "Unauthorized",
+    403: "Forbidden",
     404: "Not found",
     405: "Method not allowed",
     409: "Conflict",
+    412: "Precondition failed",
     413: "Too large",
     500: "Internal error",
     503: "Unavailable",
@@ -61,8 +64,11 @@ def install(app: FastAPI) -> None:
 
 
 def _field(location: Sequence[str | int]) -> str:
-    """`("query", "bidx", 0)` -> `bidx`, but the whole way into a body: `("body", "hrefs", 0)` -> `hrefs.0`."""
+    """`("query", "bidx", 0)` -> `bidx`, but the whole way into a body: `("body", "hrefs", 0)` -> `hrefs.0`.
+
+    Tags in parentheses say which of several bodies was meant, and are no part of it.
+    """
     where, *inside = location
     if where != "body":
         inside = inside[:1]
-    return ".".join(str(part) for part in inside) or str(where)
+    return ".".join(str(part) for part in inside if not str(part).startswith("(")) or str(where)

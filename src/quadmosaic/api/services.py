@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from quadmosaic.api.writes import Writes
 from quadmosaic.domain.errors import Invalid, NotFound
 from quadmosaic.domain.grids import Grid, load
 from quadmosaic.domain.mosaic import Version
@@ -26,6 +27,7 @@ class Services:
     max_granules: int
     head_max_age_s: int = 60
     viewer_assets: str | None = None
+    writes: Writes | None = None
 
 
 def _services(request: Request) -> Services:

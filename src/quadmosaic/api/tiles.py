@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
+from quadmosaic.api.documents import public_assets
 from quadmosaic.api.images import image_reply
 from quadmosaic.api.params import MAX_SIZE, Buffer, Empty, ImageQuery, TileSize
 from quadmosaic.api.services import OfVersion, UsesServices, grid_for
@@ -88,4 +89,4 @@ async def tile_assets(
     place = Tile(x=x, y=y, z=z)
     grid.check(place)
     found = await touching_tile(services.store, version, grid, place, limit=services.max_granules)
-    return [{"id": granule.id, "assets": dict(granule.hrefs)} for granule in found.granules]
+    return [{"id": granule.id, "assets": public_assets(granule)} for granule in found.granules]

@@ -1,6 +1,6 @@
 """Which files of a STAC item are rasters a mosaic can be made of, and where they are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from urllib.parse import urljoin, urlsplit
 
@@ -15,21 +15,35 @@ _OTHER_TYPES = ("text/", "audio/", "video/", "image/jpeg", "image/png", "image/g
 _OTHER_APPLICATIONS = ("json", "geo+json", "xml", "pdf", "zip", "gzip", "x-tar", "vnd.apache.parquet", "geopackage")
 
 
-def hrefs(item: JsonObject, keys: Sequence[str]) -> dict[str, str] | str:
-    """Absolute hrefs by asset key, or why the item cannot give one."""
+type Allowed = Callable[[str], bool]
+
+
+def hrefs(item: JsonObject, keys: Sequence[str], *, allowed: Allowed | None = None) -> dict[str, str] | str:
+    """Absolute hrefs by asset key, or why the item cannot give one.
+
+    Of an asset's alternate hrefs the first that is `allowed` counts, where its own is not.
+    """
     found: dict[str, str] = {}
     for key in keys:
         asset = _assets(item).get(key)
         if asset is None:
             return f"has no asset {key!r}; it has {_listed(_assets(item))}"
-        href = asset.get("href")
-        if not isinstance(href, str) or not href.strip():
+        choice = [_absolute(href, item) for href in _alternatives(asset)]
+        if not choice:
             return f"asset {key!r} has no href"
         reason = not_raster(asset)
         if reason is not None:
             return f"asset {key!r} is {reason}"
-        found[key] = _absolute(href.strip(), item)
+        found[key] = next((href for href in choice if allowed is None or allowed(href)), choice[0])
     return found
+
+
+def _alternatives(asset: JsonObject) -> list[str]:
+    """The asset's own href, then those of the Alternate Assets extension."""
+    alternate = asset.get("alternate")
+    others = list(alternate.values()) if isinstance(alternate, dict) else []
+    told = [each.get("href") for each in (asset, *others) if isinstance(each, dict)]
+    return [href.strip() for href in told if isinstance(href, str) and href.strip()]
 
 
 def only_raster(item: JsonObject) -> tuple[str, ...]:

@@ -2,43 +2,49 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from functools import lru_cache
 
 import pyproj
 from pyproj.exceptions import CRSError
 
-from quadmosaic.catalog.features import only_asset
+from quadmosaic.catalog.features import offset_of, only_asset
 from quadmosaic.catalog.items import TARGETS, other_body
+from quadmosaic.catalog.placing import Scan, header_bounds
 from quadmosaic.domain import bodies, footprints
 from quadmosaic.domain.errors import Invalid, QuadmosaicError
 from quadmosaic.domain.granule_ids import granule_ids
-from quadmosaic.domain.granules import Bounds, Granule, Harvest, Header, Json, Refusal
+from quadmosaic.domain.granules import Granule, Harvest, Header, Json, JsonObject, Refusal
 from quadmosaic.domain.sources import CogsSource
-
-type Scan = Callable[[str], Awaitable[Header]]
+from quadmosaic.ports import HarvestPage
 
 _AT_ONCE = 16
 
 
-async def harvest_cogs(
-    source: CogsSource, *, scan: Scan, assets: Sequence[str], body: str | None
-) -> AsyncGenerator[Harvest | Refusal]:
-    """Granules in the order of the list, with their headers; files that cannot be read are refused with the reason."""
+async def cog_pages(
+    source: CogsSource, *, scan: Scan, assets: Sequence[str], body: str | None, after: JsonObject | None
+) -> AsyncGenerator[HarvestPage]:
+    """Granules in the order of the list, with their headers; files that cannot be read are refused with the reason.
+
+    A page is one file, so that the stream can be left as soon as it has given enough.
+    """
     asset = only_asset(assets)
     ids = granule_ids(source.hrefs)
-    scanned = _scanned(tuple(dict.fromkeys(source.hrefs)), scan)
+    hrefs = tuple(dict.fromkeys(source.hrefs))
+    start = offset_of(after)
+    scanned = _scanned(hrefs[start:], scan)
     try:
         async for href, header in scanned:
             granule = _granule(ids[href], href, header, asset=asset, body=body)
             if isinstance(granule, Harvest):
                 body = body or _body_of(granule.headers[asset])
-            yield granule
+            start += 1
+            yield HarvestPage(answers=(granule,), next={"offset": start}, requests=2)
     finally:
         await scanned.aclose()
-    for href, times in Counter(source.hrefs).items():
-        if times > 1:
-            yield Refusal(ids[href], "duplicate id: the list has this file more than once")
+    twice = [href for href, times in Counter(source.hrefs).items() if times > 1]
+    answers = tuple(Refusal(ids[href], "duplicate id: the list has this file more than once") for href in twice)
+    yield HarvestPage(answers=answers, next=None)
 
 
 async def _scanned(hrefs: Sequence[str], scan: Scan) -> AsyncGenerator[tuple[str, Header | QuadmosaicError]]:
@@ -78,7 +84,7 @@ def _granule(
     if not header.crs:
         return Refusal(granule_id, "has no coordinate system")
     try:
-        footprint = footprints.outline(header.crs, _bounds(header))
+        footprint = footprints.outline(header.crs, header_bounds(header))
     except Invalid as error:
         return Refusal(granule_id, str(error))
     properties: dict[str, Json] = {TARGETS: [found]} if found else {}
@@ -96,12 +102,3 @@ def _body_of(header: Header) -> str | None:
 @lru_cache(maxsize=64)
 def _crs(text: str) -> pyproj.CRS:
     return pyproj.CRS.from_user_input(text)
-
-
-def _bounds(header: Header) -> Bounds:
-    """Bounds of all four corners, so that turned rasters are inside, too."""
-    a, b, c, d, e, f = header.transform
-    corners = [(0, 0), (header.width, 0), (0, header.height), (header.width, header.height)]
-    xs = [a * column + b * row + c for column, row in corners]
-    ys = [d * column + e * row + f for column, row in corners]
-    return min(xs), min(ys), max(xs), max(ys)

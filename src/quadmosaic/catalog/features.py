@@ -5,20 +5,36 @@ from collections.abc import AsyncGenerator, Sequence
 from itertools import batched
 
 from quadmosaic.catalog import assets as item_assets
-from quadmosaic.catalog.items import ItemHarvest, body_of_item, feature_id, granule_at, kept_properties, other_body
+from quadmosaic.catalog.assets import Allowed
+from quadmosaic.catalog.items import (
+    ItemHarvest,
+    body_of_item,
+    feature_id,
+    granule_at,
+    kept_properties,
+    other_body,
+)
+from quadmosaic.catalog.placing import Scan, Unplaced, placed
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.granule_ids import granule_ids
 from quadmosaic.domain.granules import Harvest, Json, JsonObject, Refusal
 from quadmosaic.domain.sources import FeaturesSource
+from quadmosaic.ports import HarvestPage
 
 DEFAULT_PROPERTY = "path"
 DEFAULT_ASSET = "data"
 _AT_ONCE = 200
 
 
-async def harvest_features(
-    source: FeaturesSource, *, assets: Sequence[str], body: str | None
-) -> AsyncGenerator[Harvest | Refusal]:
+async def feature_pages(
+    source: FeaturesSource,
+    *,
+    assets: Sequence[str],
+    body: str | None,
+    scan: Scan,
+    allowed: Allowed | None,
+    after: JsonObject | None,
+) -> AsyncGenerator[HarvestPage]:
     """Granules in the order of the features: STAC items where they have assets and the source names no property."""
     features = source.features.get("features")
     if not isinstance(features, list):
@@ -26,12 +42,20 @@ async def harvest_features(
     is_items = source.property is None and any(isinstance(item, dict) and "assets" in item for item in features)
     harvest: ItemHarvest | FileHarvest
     if is_items:
-        harvest = ItemHarvest(assets=assets, body=body)
+        harvest = ItemHarvest(assets=assets, body=body, allowed=allowed)
     else:
         harvest = FileHarvest(features, key=source.property or DEFAULT_PROPERTY, asset=only_asset(assets), body=body)
-    for batch in batched(enumerate(features), _AT_ONCE, strict=False):
-        for granule in await asyncio.to_thread(_take_all, harvest, batch):
-            yield granule
+    start = offset_of(after)
+    for batch in batched(enumerate(features[start:], start=start), _AT_ONCE, strict=False):
+        start += len(batch)
+        answers = await placed(await asyncio.to_thread(_take_all, harvest, batch), scan)
+        yield HarvestPage(answers=tuple(answers), next={"offset": start} if start < len(features) else None)
+
+
+def offset_of(after: JsonObject | None) -> int:
+    """Where a list goes on."""
+    offset = 0 if after is None else after.get("offset")
+    return offset if isinstance(offset, int) else 0
 
 
 def only_asset(assets: Sequence[str]) -> str:
@@ -52,7 +76,7 @@ class FileHarvest:
         nameless = [feature for feature in features if isinstance(feature, dict) and feature_id(feature) is None]
         self._ids = granule_ids(href for feature in nameless if (href := self._href(feature)) is not None)
 
-    def take(self, feature: Json, *, place: str) -> Harvest | Refusal:
+    def take(self, feature: Json, *, place: str) -> Harvest | Refusal | Unplaced:
         """`place` names a feature that has neither an id nor a file."""
         if not isinstance(feature, dict):
             return Refusal(place, "is not an object")
@@ -66,7 +90,7 @@ class FileHarvest:
             return Refusal(granule_id, reason)
         properties = {name: value for name, value in kept_properties(feature, body).items() if name != self._key}
         harvest = granule_at(granule_id, {self._asset: href}, feature.get("geometry"), properties)
-        if isinstance(harvest, Harvest):
+        if not isinstance(harvest, Refusal):
             self._seen.add(granule_id)
             self._body = self._body or body
         return harvest
@@ -83,5 +107,7 @@ class FileHarvest:
         return f"is {kind}" if kind is not None else other_body(self._body, (body,) if body else ())
 
 
-def _take_all(harvest: ItemHarvest | FileHarvest, batch: Sequence[tuple[int, Json]]) -> list[Harvest | Refusal]:
+def _take_all(
+    harvest: ItemHarvest | FileHarvest, batch: Sequence[tuple[int, Json]]
+) -> list[Harvest | Refusal | Unplaced]:
     return [harvest.take(feature, place=f"features[{number}]") for number, feature in batch]

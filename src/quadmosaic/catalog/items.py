@@ -9,6 +9,8 @@ import pyproj
 from pyproj.exceptions import CRSError
 
 from quadmosaic.catalog import assets as item_assets
+from quadmosaic.catalog.assets import Allowed
+from quadmosaic.catalog.placing import Unplaced
 from quadmosaic.domain import bodies, footprints
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.granules import Granule, Harvest, Json, JsonObject, Refusal
@@ -27,12 +29,14 @@ class ItemHarvest:
     refused.
     """
 
-    def __init__(self, *, assets: Sequence[str], body: str | None) -> None:
+    def __init__(self, *, assets: Sequence[str], body: str | None, allowed: Allowed | None = None) -> None:
+        """`allowed` chooses among an asset's alternate hrefs: the first that may be fetched."""
+        self._allowed = allowed
         self._assets = tuple(dict.fromkeys(assets))
         self._body = body
         self._seen: set[str] = set()
 
-    def take(self, item: Json, *, place: str) -> Harvest | Refusal:
+    def take(self, item: Json, *, place: str) -> Harvest | Refusal | Unplaced:
         """`place` names an item that has no id. Raises Invalid (field "assets") where the asset must be chosen."""
         if not isinstance(item, dict):
             return Refusal(place, "is not an object")
@@ -47,11 +51,11 @@ class ItemHarvest:
             self._assets = item_assets.only_raster(item)
             if not self._assets:
                 return Refusal(item_id, item_assets.why_no_raster(item))
-        hrefs = item_assets.hrefs(item, self._assets)
+        hrefs = item_assets.hrefs(item, self._assets, allowed=self._allowed)
         if isinstance(hrefs, str):
             return Refusal(item_id, hrefs)
         harvest = granule_at(item_id, hrefs, item.get("geometry"), kept_properties(item, body))
-        if isinstance(harvest, Harvest):
+        if not isinstance(harvest, Refusal):
             self._seen.add(item_id)
             self._body = self._body or body
         return harvest
@@ -59,9 +63,11 @@ class ItemHarvest:
 
 def granule_at(
     granule_id: str, hrefs: Mapping[str, str], geometry: Json, properties: Mapping[str, Json]
-) -> Harvest | Refusal:
-    """A granule with its footprint normalised, or why it has none."""
-    if not isinstance(geometry, dict | None):
+) -> Harvest | Refusal | Unplaced:
+    """A granule with its footprint normalised, unplaced where the source has no geometry, or why it has none."""
+    if geometry is None:
+        return Unplaced(granule_id=granule_id, hrefs=hrefs, properties=properties)
+    if not isinstance(geometry, dict):
         return Refusal(granule_id, "geometry: must be a GeoJSON object")
     try:
         footprint, changes = footprints.normalise(geometry)

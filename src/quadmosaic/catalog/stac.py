@@ -1,160 +1,177 @@
-"""A STAC API as a catalog: an item search, read page by page, its items turned into granules.
-
-pystac-client costs half a second to import, so it is imported by the first search.
-"""
+"""A STAC API as a catalog: an item search, read page by page, its items turned into granules."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from quadmosaic.catalog.items import ItemHarvest
-from quadmosaic.domain.errors import Invalid, QuadmosaicError, Unavailable
-from quadmosaic.domain.granules import Harvest, JsonObject, Refusal
+from quadmosaic.catalog.stac_http import SEARCH_AT_FAULT, Refused, Session, StacHttp
+from quadmosaic.domain.access import public_href
+from quadmosaic.domain.errors import Invalid, Unavailable
+from quadmosaic.domain.granules import JsonObject
 from quadmosaic.domain.sources import StacSource
 
-if TYPE_CHECKING:
-    from pystac_client.stac_api_io import StacApiIO
+__all__ = ["StacHttp"]
 
 log = logging.getLogger(__name__)
 
-_PAGE_SIZE = 200
-_PASSING = (429, 502, 503, 504)
-_SEARCH_AT_FAULT = (400, 413, 414, 422)
+PAGE_SIZE = 200
+_POST_UNKNOWN = (404, 405, 415, 501)
+_BARREN_PAGES = 5
+"""Pages in a row without a new item, after which a server is said to give them without end."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StacHttp:
-    """How a STAC API is asked. `permit` raises Invalid for an address that must not be fetched, redirects included."""
+class ItemPage:
+    """Items, and the request for what follows them; `number` counts items before this page."""
 
-    timeout_s: float = 30.0
-    retries: int = 3
-    backoff_s: float = 0.5
-    permit: Callable[[str], None] | None = None
+    items: list[Any]
+    next: JsonObject | None
+    number: int = 0
 
 
-async def harvest_search(
-    source: StacSource, *, assets: Sequence[str], body: str | None, http: StacHttp
-) -> AsyncGenerator[Harvest | Refusal]:
-    """Granules in the API's order, a page in memory at a time.
+@dataclass(kw_only=True)
+class Progress:
+    """What tells an endless listing from a long one; `left` is what `max_items` still allows."""
 
-    Raises Unavailable when the API is out of reach or its answers are no STAC, Invalid (field "source.href" or
-    "source.search") when it refuses.
+    left: int | None
+    number: int = 0
+    barren: int = 0
+    asked: set[str] = field(default_factory=set)
+    seen: set[int] = field(default_factory=set)
+
+    def take(self, items: list[Any], href: str) -> list[Any]:
+        """The items that still count. Raises Unavailable when page after page has nothing new."""
+        fresh = [hash(_identity(item)) for item in items]
+        is_barren = all(key in self.seen for key in fresh)
+        self.seen.update(fresh)
+        self.barren = self.barren + 1 if is_barren else 0
+        if self.barren > _BARREN_PAGES:
+            raise Unavailable(f"{public_href(href)} gives page after page without a new item")
+        taken = items[: self.left] if self.left is not None else items
+        self.left = None if self.left is None else self.left - len(taken)
+        return taken
+
+    def check_circle(self, request: JsonObject, href: str) -> None:
+        key = json.dumps(request, sort_keys=True)
+        if key in self.asked:
+            raise Unavailable(f"the pages of {public_href(href)} go round in a circle")
+        self.asked.add(key)
+
+
+def search_pages(session: Session, source: StacSource, endpoint: str, after: JsonObject | None) -> Iterator[ItemPage]:
+    """The pages of an item search. Raises Unavailable or Invalid (field "source.href" or "source.search")."""
+    progress = Progress(left=_left(source, after), number=_number(after))
+    if after is None:
+        request, page = _first_page(session, endpoint, source)
+    else:
+        request = after["request"] if isinstance(after["request"], dict) else {}
+        progress.check_circle(request, source.href)
+        page = _ask(session, request)
+    while True:
+        items = page.get("features") if isinstance(page, dict) else None
+        if not isinstance(items, list):
+            raise Unavailable(f"{public_href(source.href)} answers a search with something that is no ItemCollection")
+        taken = progress.take(items, source.href)
+        number, progress.number = progress.number, progress.number + len(taken)
+        following = None if progress.left == 0 else _next_request(page, request, endpoint)
+        if following is None and progress.left != 0:
+            _check_whole(page, items, request, seen=progress.number, href=source.href)
+        cursor: JsonObject | None = None
+        if following is not None:
+            progress.check_circle(following, source.href)
+            cursor = {"kind": "search", "request": following, "left": progress.left, "number": progress.number}
+        yield ItemPage(items=taken, next=cursor, number=number)
+        if following is None:
+            return
+        request = following
+        page = _ask(session, request)
+
+
+def search_endpoint(session: Session, source: StacSource) -> tuple[str | None, JsonObject]:
+    """The address of the item search, as the landing page says, and the page; None where it links to none.
+
+    An address that ends in /search is one already.
     """
-    harvest = ItemHarvest(assets=assets, body=body)
-    pages = _pages(source, http)
-    while (granules := await asyncio.to_thread(_next_granules, pages, harvest)) is not None:
-        for granule in granules:
-            yield granule
+    if urlsplit(source.href).path.rstrip("/").endswith("/search"):
+        return source.href, {}
+    landing = _landing(session, source.href)
+    found = [link for link in links(landing) if link.get("rel") == "search"]
+    if not found:
+        return None, landing
+    post = next((link for link in found if str(link.get("method", "")).upper() == "POST"), found[0])
+    return urljoin(f"{source.href.rstrip('/')}/", str(post["href"])), landing
 
 
-def _next_granules(pages: Iterator[list[Any]], harvest: ItemHarvest) -> list[Harvest | Refusal] | None:
-    page = next(pages, None)
-    if page is None:
-        return None
-    return [harvest.take(item, place=f"items[{number}]") for number, item in enumerate(page)]
+def links(document: Any) -> list[dict[str, Any]]:
+    """A document's links that have an address."""
+    found = document.get("links") if isinstance(document, dict) else None
+    return [link for link in found or () if isinstance(link, dict) and isinstance(link.get("href"), str)]
 
 
-def _pages(source: StacSource, http: StacHttp) -> Iterator[list[Any]]:
-    """The items of each page, at most `max_items` together."""
-    stac_io = _stac_io(http)
+@contextmanager
+def refused_as(field: str) -> Iterator[None]:
+    """Refusals of the server as ours; `field` is what it finds fault with."""
     try:
-        endpoint = _endpoint(stac_io, source.href)
-        parameters, page = _first_page(stac_io, endpoint, source)
-        left = source.max_items
-        asked: set[str] = set()
-        while True:
-            items = page.get("features") if isinstance(page, dict) else None
-            if not isinstance(items, list):
-                raise Unavailable(f"{source.href} answers a search with something that is no ItemCollection")
-            yield items[:left]
-            left = None if left is None else left - len(items)
-            link = _next_link(page, endpoint)
-            if link is None or (left is not None and left <= 0):
-                return
-            if json.dumps(link, sort_keys=True) in asked:
-                raise Unavailable(f"the pages of {source.href} go round in a circle")
-            asked.add(json.dumps(link, sort_keys=True))
-            page = _follow(stac_io, link, parameters, source.href)
-    finally:
-        stac_io.session.close()
+        yield
+    except Refused as error:
+        if error.status in SEARCH_AT_FAULT:
+            raise Invalid(f"the STAC API refused it with status {error.status}", field=field) from error
+        raise Invalid(f"answered with status {error.status}", field="source.href") from error
 
 
-def _stac_io(http: StacHttp) -> StacApiIO:
-    from pystac_client.stac_api_io import StacApiIO
-    from requests.adapters import HTTPAdapter
-    from urllib3 import Retry
-
-    class PermittedAdapter(HTTPAdapter):
-        """Asks before every request, and so before every redirect."""
-
-        def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-            if http.permit is not None:
-                http.permit(request.url)
-            return super().send(request, *args, **kwargs)
-
-    # A Retry-After may be hours; a build would rather fail and be tried again.
-    retry = Retry(
-        total=http.retries,
-        backoff_factor=http.backoff_s,
-        status_forcelist=_PASSING,
-        allowed_methods=None,
-        raise_on_status=False,
-        respect_retry_after_header=False,
-    )
-    stac_io = StacApiIO(timeout=http.timeout_s, max_retries=None)
-    for scheme in ("http://", "https://"):
-        stac_io.session.mount(scheme, PermittedAdapter(max_retries=retry))
-    return stac_io
+def _landing(session: Session, href: str) -> JsonObject:
+    """The landing page, with or without the slash that some servers insist on and others do not know."""
+    other = href.rstrip("/") if href.endswith("/") else f"{href}/"
+    with refused_as("source.href"):
+        try:
+            found = session.json("GET", href)
+        except Refused as error:
+            if error.status != 404 or urlsplit(href).query:
+                raise
+            try:
+                found = session.json("GET", other)
+            except Refused:
+                raise error from None
+    if not isinstance(found, dict):
+        raise Unavailable(f"{public_href(href)} answers with something that is no STAC")
+    return found
 
 
-def _endpoint(stac_io: StacApiIO, href: str) -> str:
-    """The address of the item search, as the landing page says; an address that ends in /search is one already."""
-    if urlsplit(href).path.rstrip("/").endswith("/search"):
-        return href
-    with _translated(href, refused="source.href"):
-        landing = stac_io.read_json(href)
-    links = [link for link in _links(landing) if link.get("rel") == "search"]
-    if not links:
-        raise Invalid("is no STAC API with an item search: it links to none", field="source.href")
-    post = next((link for link in links if str(link.get("method", "")).upper() == "POST"), links[0])
-    return urljoin(f"{href.rstrip('/')}/", str(post["href"]))
-
-
-def _first_page(stac_io: StacApiIO, endpoint: str, source: StacSource) -> tuple[dict[str, Any], JsonObject]:
-    """The parameters that a link to the next page may refer to, and the first page; GET where POST is not allowed."""
-    from pystac_client.exceptions import APIError
-
+def _first_page(session: Session, endpoint: str, source: StacSource) -> tuple[JsonObject, Any]:
+    """The request and the first page; by GET where POST is not known."""
     # CQL2 as text is a parameter of GET only.
     method = "GET" if isinstance(source.search.get("filter"), str) else "POST"
-    parameters = _parameters(endpoint, method, source)
-    with _translated(source.href, refused="source.search"):
+    request = _request(endpoint, method, source)
+    with refused_as("source.search"):
         try:
-            return parameters, stac_io.read_json(endpoint, method=method, parameters=parameters)
-        except APIError as error:
-            if method == "GET" or getattr(error, "status_code", None) != 405:
+            return request, _ask_plainly(session, request)
+        except Refused as error:
+            if method == "GET" or error.status not in _POST_UNKNOWN:
                 raise
-        parameters = _parameters(endpoint, "GET", source)
-        return parameters, stac_io.read_json(endpoint, method="GET", parameters=parameters)
+            request = _request(endpoint, "GET", source)
+            try:
+                return request, _ask_plainly(session, request)
+            except Refused:
+                raise error from None
 
 
-def _parameters(endpoint: str, method: str, source: StacSource) -> dict[str, Any]:
+def _request(endpoint: str, method: str, source: StacSource) -> JsonObject:
     """The search in pystac-client's form, which writes out short dates ("2020" is a year) and sort texts."""
     from pystac_client.item_search import ItemSearch
 
     search: dict[str, Any] = dict(source.search)
     try:
-        return ItemSearch(
+        parameters: JsonObject = ItemSearch(
             endpoint,
             method=method,
             max_items=source.max_items,
-            limit=search.get("limit") or _PAGE_SIZE,
+            limit=search.get("limit") or PAGE_SIZE,
             ids=search.get("ids"),
             collections=search.get("collections"),
             bbox=search.get("bbox"),
@@ -167,48 +184,64 @@ def _parameters(endpoint: str, method: str, source: StacSource) -> dict[str, Any
         ).get_parameters()
     except ValueError as error:
         raise Invalid(f"is not a time: {error}", field="source.search.datetime") from error
+    return {"href": endpoint, "method": method, "parameters": parameters}
 
 
-def _follow(stac_io: StacApiIO, link: dict[str, Any], parameters: dict[str, Any], href: str) -> JsonObject:
-    from pystac.link import Link
-
-    with _translated(href, refused="source.search"):
-        page: JsonObject = stac_io.read_json(Link.from_dict(link), parameters=parameters)
-        return page
+def _ask(session: Session, request: JsonObject) -> Any:
+    with refused_as("source.search"):
+        return _ask_plainly(session, request)
 
 
-def _next_link(page: JsonObject, endpoint: str) -> dict[str, Any] | None:
-    link = next((link for link in _links(page) if link.get("rel") == "next"), None)
-    return None if link is None else {**link, "href": urljoin(endpoint, str(link["href"]))}
+def _ask_plainly(session: Session, request: JsonObject) -> Any:
+    parameters = request.get("parameters")
+    if request["method"] == "POST":
+        return session.json("POST", str(request["href"]), body=parameters)
+    query = {key: value if isinstance(value, str) else json.dumps(value) for key, value in _pairs(parameters).items()}
+    return session.json("GET", str(request["href"]), query=query)
 
 
-def _links(document: Any) -> list[dict[str, Any]]:
-    links = document.get("links") if isinstance(document, dict) else None
-    return [link for link in links or () if isinstance(link, dict) and isinstance(link.get("href"), str)]
+def _pairs(parameters: Any) -> JsonObject:
+    return parameters if isinstance(parameters, dict) else {}
 
 
-@contextmanager
-def _translated(href: str, *, refused: str) -> Iterator[None]:
-    """Errors of the API as ours; what it wrote goes to the log only. `refused` is the field it finds fault with."""
-    from pystac_client.exceptions import APIError
+def _next_request(page: Any, request: JsonObject, endpoint: str) -> JsonObject | None:
+    """What the next link asks for.
 
-    try:
-        yield
-    except APIError as error:
-        if isinstance(error.__context__, QuadmosaicError):
-            raise error.__context__ from None
-        status = getattr(error, "status_code", None)
-        log.warning("STAC API %s: %s %s", href, status or "no answer", str(error)[:500])
-        raise _refusal(href, status, refused) from error
-    except ValueError as error:
-        raise Unavailable(f"{href} answers with something that is no JSON") from error
+    The body of a POST link is put on top of the search: some servers say only what is new without saying so, and
+    where the body is complete that changes nothing.
+    """
+    link = next((each for each in links(page) if each.get("rel") == "next"), None)
+    if link is None:
+        return None
+    href = urljoin(str(request["href"]) or endpoint, str(link["href"]))
+    if str(link.get("method", "GET")).upper() != "POST":
+        return {"href": href, "method": "GET", "parameters": {}}
+    body = link.get("body")
+    search = _pairs(request.get("parameters")) if request["method"] == "POST" else {}
+    return {"href": href, "method": "POST", "parameters": {**search, **(body if isinstance(body, dict) else {})}}
 
 
-def _refusal(href: str, status: int | None, refused: str) -> Invalid | Unavailable:
-    if status is None:
-        return Unavailable(f"{href} cannot be reached")
-    if status in _SEARCH_AT_FAULT:
-        return Invalid(f"the STAC API refused it with status {status}", field=refused)
-    if 400 <= status < 500 and status not in _PASSING:
-        return Invalid(f"answered with status {status}", field="source.href")
-    return Unavailable(f"{href} answered with status {status}")
+def _check_whole(page: Any, items: list[Any], request: JsonObject, *, seen: int, href: str) -> None:
+    """Raise Unavailable for a full page that is the last, by a server which says that there is more."""
+    context = page.get("context")
+    told = [page.get("numberMatched"), context.get("matched") if isinstance(context, dict) else None]
+    matched = next((each for each in told if isinstance(each, int) and not isinstance(each, bool)), None)
+    limit = _pairs(request.get("parameters")).get("limit")
+    if matched is not None and matched > seen and items and str(len(items)) == str(limit):
+        raise Unavailable(f"{public_href(href)} says that {matched} items match, and links to no page after {seen}")
+
+
+def _left(source: StacSource, after: JsonObject | None) -> int | None:
+    left = source.max_items if after is None else after.get("left")
+    return left if isinstance(left, int) else None
+
+
+def _number(after: JsonObject | None) -> int:
+    number = 0 if after is None else after.get("number")
+    return number if isinstance(number, int) else 0
+
+
+def _identity(item: Any) -> str:
+    if not isinstance(item, dict):
+        return repr(item)
+    return f"{item.get('collection')}/{item.get('id')}" if "id" in item else repr(item)

@@ -1,9 +1,8 @@
-"""Commands that work on a store: register, list, show."""
+"""Commands that work on a store: register, list, show, and those on versions and for export."""
 
 import asyncio
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +11,8 @@ from rich.table import Table
 
 from quadmosaic import bootstrap
 from quadmosaic.api.documents import version_info, version_summary
-from quadmosaic.cli import options
+from quadmosaic.cli import export, history, options
+from quadmosaic.cli.history import AsJson
 from quadmosaic.cli.progress import progress_bars, tell
 from quadmosaic.config import Settings
 from quadmosaic.domain.mosaic import Version
@@ -22,14 +22,14 @@ from quadmosaic.ports import MosaicStore
 from quadmosaic.services.builds import Draft, publish, require_free
 from quadmosaic.services.mosaics import Mosaics
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("register")(register_mosaic)
     app.command("list")(list_mosaics)
     app.command("show")(show)
+    history.register(app)
+    export.register(app)
 
 
 def settings_for(store: str | None) -> Settings:
@@ -38,7 +38,14 @@ def settings_for(store: str | None) -> Settings:
 
 
 def register_mosaic(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A mosaic.json, gzipped or not.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A mosaic.json, gzipped or not: a file, s3://, https://, or dynamodb://region/table:mosaic of "
+            "cogeo-mosaic.",
+        ),
+    ],
     name: Annotated[str, typer.Option("--name", help="Name in the store: a-z, 0-9 and hyphens.")],
     store: options.Store = None,
     title: Annotated[str | None, typer.Option("--title", help="Title for people.")] = None,
@@ -46,16 +53,17 @@ def register_mosaic(
     scan: options.Scan = True,
     quiet: options.Quiet = False,
 ) -> None:
-    """Put a mosaic.json into a store, where `quadmosaic serve` finds it.
+    """Put a mosaic.json, or a mosaic of cogeo-mosaic's DynamoDB table, into a store.
 
     Example: `quadmosaic register mosaic.json --name jezero`
     """
     validate_name(name)
-    outside = bootstrap.adapters(settings_for(store))
+    settings = settings_for(store)
+    outside = bootstrap.adapters(settings)
 
     async def run() -> tuple[Version, Draft]:
         await require_free(outside.store, name)
-        document = parse(source.read_bytes())
+        document = parse(await bootstrap.mosaic_document(settings, source))
         defaults = replace(options.defaults_of(title, None, None), asset=asset)
         with progress_bars(quiet=quiet) as progress:
             importing = bootstrap.builder(outside.reader).imported(document, defaults, scan=scan, progress=progress)

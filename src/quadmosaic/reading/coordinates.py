@@ -23,11 +23,14 @@ from quadmosaic.reading.positions import (
 
 NODES = 17
 CHECKS = 16
-MAX_ERROR = 1e-4
+MAX_ERROR = 1e-5
 """Of a GeoBox pixel, at every checked pixel; the interpolation converges so fast that most are a millionth of it."""
 
 _FEW = 1024
 """Pixels that are sooner transformed one by one."""
+
+_SMALL_PRODUCT = 1 << 17
+"""Multiplications; OpenBLAS begins to use threads at twice as many."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -113,12 +116,21 @@ def _interpolated(geobox: GeoBox, crs: str, gx: Floats, gy: Floats) -> tuple[Flo
     if (period(geobox.crs) is None or period(crs) is None) and not leads_back(geobox, crs, px, py, *exact).all():
         return None
     to_columns, to_rows = _weights(gx.size), _weights(gy.size)
-    x, y = (to_rows @ values[: NODES * NODES].reshape(NODES, NODES) @ to_columns.T for values in exact)
+    x, y = (_product(to_rows, values[: NODES * NODES].reshape(NODES, NODES) @ to_columns.T) for values in exact)
     off = np.hypot(
         x[np.ix_(rows, columns)].ravel() - exact[0][NODES * NODES :],
         y[np.ix_(rows, columns)].ravel() - exact[1][NODES * NODES :],
     )
     return (x, y) if off.max() <= MAX_ERROR * _pixel(x, y) else None
+
+
+def _product(left: Floats, right: Floats) -> Floats:
+    """left @ right in pieces that are too small for the linear algebra library to spread over threads.
+
+    Its threads wait for each other in busy loops, which on a server costs more than the product.
+    """
+    rows = max(1, _SMALL_PRODUCT // right.size)
+    return np.concatenate([left[at : at + rows] @ right for at in range(0, len(left), rows)])
 
 
 def _pixel(x: Floats, y: Floats) -> float:

@@ -1,13 +1,12 @@
 """Encoding images as PNG, JPEG, WebP, GeoTIFF and NPY."""
 
-import warnings
 from enum import StrEnum
 
+import imagecodecs
 import numpy as np
 import numpy.typing as npt
 from rasterio.crs import CRS
 from rasterio.dtypes import dtype_ranges
-from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 from rasterio.transform import from_bounds
 from rio_tiler.utils import render
@@ -15,6 +14,10 @@ from rio_tiler.utils import render
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.rendering.merge import Image
+from quadmosaic.rendering.png import encode_png
+
+QUALITY = 75
+"""Of JPEG and WebP."""
 
 
 class ImageFormat(StrEnum):
@@ -62,17 +65,23 @@ def encode(image: Image, image_format: ImageFormat, *, geobox: GeoBox, with_mask
     if image_format is ImageFormat.TIFF:
         return _geotiff(image, geobox=geobox, with_mask=with_mask)
     if image_format is ImageFormat.NPY:
-        return _rendered(image, "NPY", with_mask=with_mask)
-    driver = {ImageFormat.PNG: "PNG", ImageFormat.JPEG: "JPEG", ImageFormat.WEBP: "WEBP"}[image_format]
-    return _rendered(image, driver, with_mask=with_mask)
+        mask = np.where(image.mask, 255, 0).astype(np.uint8) if with_mask else None
+        encoded: bytes = render(image.bands, mask, img_format="NPY")
+        return encoded
+    return _view(image, image_format, with_mask=with_mask)
 
 
-def _rendered(image: Image, driver: str, *, with_mask: bool) -> bytes:
-    mask = np.where(image.mask, 255, 0).astype(np.uint8) if with_mask else None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        encoded: bytes = render(image.bands, mask, img_format=driver)
-    return encoded
+def _view(image: Image, image_format: ImageFormat, *, with_mask: bool) -> bytes:
+    bands = np.asarray(image.bands, np.uint8)
+    alpha = np.where(image.mask, 255, 0).astype(np.uint8) if with_mask else None
+    if image_format is ImageFormat.PNG:
+        return encode_png(bands, alpha)
+    pixels = np.ascontiguousarray(np.moveaxis(bands, 0, -1))
+    if image_format is ImageFormat.JPEG:
+        return bytes(imagecodecs.jpeg8_encode(pixels[..., 0] if len(bands) == 1 else pixels, level=QUALITY))
+    colors = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
+    full = colors if alpha is None else np.dstack((colors, alpha))
+    return bytes(imagecodecs.webp_encode(np.ascontiguousarray(full), level=QUALITY, lossless=False, method=0))
 
 
 def tiff_nodata(dtype: np.dtype[np.generic], nodata: float | None) -> float | None:

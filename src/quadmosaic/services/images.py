@@ -73,7 +73,8 @@ class Images:
         grown = geobox.buffered(buffer)
         started = time.perf_counter()
         with naming_expression(request):
-            merged = await self._merge(version, found.granules, grown, request, profile)
+            having = [granule for granule in found.granules if profile.key in granule.hrefs]
+            merged = await self._merge(version, having, grown, request, profile)
         read = time.perf_counter()
         if request.strict and (merged.failed or found.cut):
             raise Unavailable(_complaint(merged.failed))
@@ -170,7 +171,8 @@ def _encoded(
         carries = image_format is ImageFormat.TIFF and tiff_nodata(values.bands.dtype, values.nodata) is not None
         with_mask = not carries if request.return_mask is None else request.return_mask
         return encode(values, image_format, geobox=geobox, with_mask=with_mask), image_format
-    picture = view(image, request.style, stretch=stretch or _own_ranges(image))
+    own = () if stretch or request.style.rescale else _own_ranges(image)
+    picture = view(image, request.style, stretch=stretch or own)
     if image_format is None:
         image_format = ImageFormat.JPEG if picture.mask.all() else ImageFormat.PNG
     with_mask = image_format is not ImageFormat.JPEG and request.return_mask is not False

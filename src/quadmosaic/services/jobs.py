@@ -112,9 +112,15 @@ class Jobs:
         numbers = range(newest, max(newest - limit, 0), -1)
         ids = await asyncio.gather(*(self.ledger.entry(f"builds/{name}", number) for number in numbers))
         known = [build_id.decode() for build_id in ids if build_id is not None]
-        saved = await asyncio.gather(*(self.build(name, build_id) for build_id in known))
+        saved = [each for each in await asyncio.gather(*(self._build_if_any(name, i) for i in known)) if each]
         following = str(numbers[-1]) if numbers and numbers[-1] > 1 else None
         return Page(items=tuple(each.build for each in saved), next=following)
+
+    async def _build_if_any(self, name: str, build_id: str) -> Saved | None:
+        try:
+            return await self.build(name, build_id)
+        except NotFound:
+            return None
 
     async def add_chunk(self, build: Build, step: str, chunk: CrawlChunk | ScanChunk, *, after: int) -> int:
         """Append a chunk. Raises Conflict when another worker did."""
@@ -132,6 +138,18 @@ class Jobs:
         """Remove what a build that is over needs no more."""
         for step in ("crawl", "scan"):
             await self.ledger.remove(f"{step}/{build.name}/{build.id}")
+
+    async def forget_builds(self, name: str) -> None:
+        """Remove the records of a mosaic's builds."""
+        after: str | None = None
+        while True:
+            page = await self.builds(name, after=after)
+            for build in page.items:
+                await self.drop_chunks(build)
+                await self.ledger.remove(_build(build))
+            after = page.next
+            if after is None:
+                return await self.ledger.remove(f"builds/{name}")
 
     async def remember_key(self, key: str, request: JsonObject) -> JsonObject:
         """What was asked for under an idempotency key: `request`, unless another one came first."""

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from itertools import batched
@@ -58,12 +58,18 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Steps:
-    """Crawl and scan answer whether they came to their end; what they found so far is in the ledger."""
+    """Crawl and scan answer whether they came to their end; what they found so far is in the ledger.
+
+    `most_granules` and `most_cells` hold for every mosaic, `stale` gives hrefs whose files were seen to have changed.
+    """
 
     jobs: Jobs
     builder: Builder
     access: Access
     store: MosaicStore
+    most_granules: int | None = None
+    most_cells: int | None = None
+    stale: Callable[[], Collection[str]] = frozenset
 
     async def crawl(self, job: Job) -> bool:
         """Read the recipe's source, then what was included by hand, page by page."""
@@ -86,6 +92,7 @@ class Steps:
                     job.harvested.add(chunk)
                     granules = job.harvested.crawl.granules
                     check_limit(len(granules), job.recipe.limits.max_granules, what="granules")
+                    check_limit(len(granules), self.most_granules, what="granules")
                     await job.tell({"granules": len(granules)})
                     if job.is_late() and (page.next is not None or phase + 1 < len(sources)):
                         return False
@@ -119,7 +126,13 @@ class Steps:
         return True
 
     async def cover(self, job: Job) -> Draft:
-        """The draft of all that was crawled and scanned."""
+        """The draft of all that was crawled and scanned. Raises TooLarge beyond a limit."""
+        draft = await self._draft(job)
+        check_limit(len(draft.index.granules), self.most_granules, what="granules")
+        check_limit(len(draft.index.cells), self.most_cells, what="cells")
+        return draft
+
+    async def _draft(self, job: Job) -> Draft:
         crawl = job.harvested.crawl
         excludes = frozenset(job.recipe.excludes)
         if job.document is not None:
@@ -213,7 +226,7 @@ class Steps:
         try:
             version = await self.store.version(MosaicRef(build.name))
         except NotFound:
-            return _Known(store=self.store, version=None, digests={})
+            return _Known(store=self.store, version=None, digests={}, stale=frozenset())
         digests: dict[str, bytes] = {}
         after: str | None = None
         while True:
@@ -221,7 +234,7 @@ class Steps:
             digests.update((granule.id, granule_digest(granule)) for granule in page.items)
             after = page.next
             if after is None:
-                return _Known(store=self.store, version=version, digests=digests)
+                return _Known(store=self.store, version=version, digests=digests, stale=frozenset(self.stale()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,6 +244,7 @@ class _Known:
     store: MosaicStore
     version: Version | None
     digests: Mapping[str, bytes]
+    stale: frozenset[str]
 
     async def headers(
         self, granules: Sequence[Granule], etag: Callable[[str], Awaitable[str | None]], *, rescan: bool
@@ -247,7 +261,8 @@ class _Known:
                 header = records.get(granule.id)
                 if header is None or key not in granule.hrefs:
                     continue
-                if self.digests[granule.id] == granule_digest(granule) and not rescan:
+                is_same = self.digests[granule.id] == granule_digest(granule)
+                if is_same and not rescan and granule.hrefs[key] not in self.stale:
                     found.setdefault(granule.id, {})[key] = header
                 elif header.etag is not None:
                     doubtful.append((granule, header))

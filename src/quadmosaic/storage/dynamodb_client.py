@@ -16,10 +16,10 @@ PARTITION, SORT, EXPIRES = "pk", "sk", "expires"
 
 _THREADS = 16
 _CONNECT_TIMEOUT_S, _READ_TIMEOUT_S = 3, 10
-_ATTEMPTS = 5
-_ROUNDS = 8
+_ATTEMPTS = 3
+_ROUNDS = 6
 """Attempts at what a batch left unprocessed."""
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
 _THROTTLED = frozenset(
     {
         "LimitExceededException",

@@ -13,8 +13,10 @@ from quadmosaic.storage.bucket import Bucket, claim
 from quadmosaic.storage.codec import decode, encode
 from quadmosaic.storage.flights import Flights
 from quadmosaic.storage.records import HeadRecord
+from quadmosaic.storage.waves import in_waves
 
 _REMEMBERED = 10_000
+_WIDTH = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,7 +102,7 @@ class Heads:
         recent = [number for number, entry in ours if entry.modified >= since]
         # The one before the first recent record was the head until then.
         before = [number for number, entry in ours if entry.modified < since][-1:]
-        heads = [await self._read(name, number) for number in (*before, *recent)]
+        heads = await in_waves(lambda number: self._read(name, number), (*before, *recent), width=_WIDTH)
         return frozenset(head.version for head in heads if head.version is not None)
 
     async def _read(self, name: str, sequence: int) -> Head:

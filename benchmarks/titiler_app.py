@@ -1,0 +1,43 @@
+"""The peer: TiTiler's mosaic routes on planetcantile's sets, with the GDAL settings that TiTiler recommends."""
+
+import json
+import os
+
+os.environ |= {
+    "GDAL_CACHEMAX": "200",
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
+    "GDAL_HTTP_MULTIPLEX": "YES",
+    "GDAL_HTTP_VERSION": "2",
+    "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
+    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.TIF,.tiff",
+    "CPL_VSIL_CURL_CACHE_SIZE": "200000000",
+    "VSI_CACHE": "TRUE",
+    "VSI_CACHE_SIZE": "5000000",
+}
+
+import morecantile
+from cogeo_mosaic.backends import MosaicBackend
+from fastapi import FastAPI
+from titiler.core.errors import DEFAULT_STATUS_CODES, add_exception_handlers
+from titiler.mosaic.errors import MOSAIC_STATUS_CODES
+from titiler.mosaic.factory import MosaicTilerFactory
+
+from quadmosaic.domain import grids
+
+GRIDS = ("MarsMercatorSphere", "MarsEquidistantCylindricalSphere", "WebMercatorQuad")
+
+sets = {
+    name: morecantile.TileMatrixSet.model_validate(json.loads(json.dumps(grids.load(name).document))) for name in GRIDS
+}
+app = FastAPI()
+routes = MosaicTilerFactory(backend=MosaicBackend, supported_tms=morecantile.TileMatrixSets(sets))
+app.include_router(routes.router)
+add_exception_handlers(app, DEFAULT_STATUS_CODES)
+add_exception_handlers(app, MOSAIC_STATUS_CODES)
+
+
+@app.get("/healthz")
+def health() -> dict[str, str]:
+    """Answers as long as the process lives."""
+    return {"status": "ok"}

@@ -1,0 +1,17 @@
+"""What write routes work with, and who may use them."""
+
+from dataclasses import dataclass
+
+from quadmosaic.domain.tokens import Token
+from quadmosaic.services.rebuilds import Rebuilds
+from quadmosaic.services.registry import Registry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writes:
+    """`is_open` lets in requests without a token that come from this very machine."""
+
+    registry: Registry
+    rebuilds: Rebuilds
+    tokens: tuple[Token, ...] = ()
+    is_open: bool = False

@@ -1,0 +1,92 @@
+"""STAC GeoParquet: items in the rows of a table, read a batch at a time.
+
+pyarrow is large and needed for this alone, so it is imported by the first table and is an extra of the package.
+Source: https://github.com/stac-utils/stac-geoparquet/blob/main/spec/stac-geoparquet-spec.md
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
+from typing import Any, cast
+
+import shapely
+import shapely.geometry
+
+from quadmosaic.catalog.stac import PAGE_SIZE, ItemPage
+from quadmosaic.catalog.stac_static import check_search, matches
+from quadmosaic.domain.errors import Invalid, Unavailable
+from quadmosaic.domain.granules import JsonObject
+from quadmosaic.domain.sources import StacSource
+
+SUFFIXES = (".parquet", ".geoparquet")
+_TOP = ("type", "stac_version", "stac_extensions", "id", "bbox", "links", "collection", "assets", "geometry")
+
+
+def parquet_pages(source: StacSource, content: bytes, after: JsonObject | None) -> Iterator[ItemPage]:
+    """The items of a table, in its order; a cursor counts its rows."""
+    check_search(source)
+    start = _whole(after, "row", 0)
+    left = source.max_items if after is None else _whole(after, "left", -1)
+    left = None if left == -1 else left
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.seek(0)
+        rows = islice(_items(file), start, None)
+        row = start
+        while batch := list(islice(rows, PAGE_SIZE)):
+            row += len(batch)
+            found = [item for item in batch if matches(item, source.search)]
+            taken = found if left is None else found[:left]
+            left = None if left is None else left - len(taken)
+            is_over = len(batch) < PAGE_SIZE or left == 0
+            yield ItemPage(
+                items=taken, next=None if is_over else {"kind": "parquet", "row": row, "left": left}, number=row
+            )
+            if is_over:
+                return
+    yield ItemPage(items=[], next=None, number=row)
+
+
+def _items(file: Any) -> Iterator[JsonObject]:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise Invalid("STAC GeoParquet needs pyarrow: install quadmosaic[geoparquet]", field="source.href") from error
+    try:
+        table = pq.ParquetFile(file)
+        missing = {"id", "geometry", "assets"} - set(table.schema_arrow.names)
+        if missing:
+            raise Invalid(f"is no STAC GeoParquet: it has no column {min(missing)}", field="source.href")
+        for batch in table.iter_batches(batch_size=PAGE_SIZE):
+            for row in batch.to_pylist():
+                yield _item(row)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        raise Unavailable("the table cannot be read: it is damaged, or no Parquet") from error
+
+
+def _item(row: dict[str, Any]) -> JsonObject:
+    geometry = row.get("geometry")
+    shape = None if geometry is None else shapely.geometry.mapping(shapely.from_wkb(geometry))
+    properties = {key: _plain(value) for key, value in row.items() if key not in _TOP and value is not None}
+    assets = {key: _plain(asset) for key, asset in (row.get("assets") or {}).items() if asset is not None}
+    links = _plain(row.get("links") or [])
+    item = {"type": "Feature", "id": row["id"], "geometry": shape, "properties": properties, "assets": assets}
+    return cast("JsonObject", {**item, "collection": row.get("collection"), "links": links})
+
+
+def _plain(value: Any) -> Any:
+    """JSON's types; columns that a row does not have are null, and left out."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
+
+
+def _whole(after: JsonObject | None, key: str, default: int) -> int:
+    value = None if after is None else after.get(key)
+    return value if isinstance(value, int) else default

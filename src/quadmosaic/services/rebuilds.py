@@ -1,0 +1,222 @@
+"""Rebuilds: builds started, watched and confirmed, and granules added and removed by hand."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import cast
+
+from quadmosaic.domain.builds import Build, Fault, Status, Step
+from quadmosaic.domain.errors import (
+    Broken,
+    Conflict,
+    Invalid,
+    NotFound,
+    QuadmosaicError,
+    TooLarge,
+    Unavailable,
+)
+from quadmosaic.domain.granule_ids import granule_ids
+from quadmosaic.domain.granules import Json, JsonObject
+from quadmosaic.domain.mosaic import Recipe
+from quadmosaic.ports import Queue
+from quadmosaic.services.access import Access
+from quadmosaic.services.jobs import Jobs, Registered
+from quadmosaic.services.publishing import Publishing, Superseded
+
+POLL_S = 0.03
+_SLOWEST_POLL_S = 0.5
+_MOST_INCLUDES = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rebuilds:
+    """Starts builds; `wait_s` is how long a request waits for one before it is told to come back."""
+
+    jobs: Jobs
+    publishing: Publishing
+    queue: Queue
+    access: Access
+    wait_s: float = 0.0
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def new_id(self) -> str:
+        """Sorts by time."""
+        return f"{self.now():%Y%m%dt%H%M%S}-{secrets.token_hex(4)}"
+
+    async def start(
+        self,
+        registered: Registered,
+        *,
+        trigger: str,
+        build_id: str | None = None,
+        rescan: bool = False,
+        wait_s: float | None = None,
+    ) -> Build:
+        """Queue a build, and wait a while for it; one of that id that exists already is gone on with."""
+        name = registered.registration.name
+        build = Build(
+            name=name,
+            id=build_id or self.new_id(),
+            revision=registered.revision,
+            trigger=trigger,
+            created=self.now().isoformat(timespec="seconds"),
+            rescan=rescan,
+        )
+        saved = await self.jobs.begin(build)
+        if saved.build.status is Status.QUEUED:
+            await self.queue.send(mosaic=name, build=build.id)
+        return await self.watched(name, build.id, wait_s=self.wait_s if wait_s is None else wait_s)
+
+    async def watched(self, name: str, build_id: str, *, wait_s: float) -> Build:
+        """The build once it is over, or as it is after `wait_s` seconds."""
+        loop = asyncio.get_running_loop()
+        end, pause = loop.time() + wait_s, POLL_S
+        while True:
+            build = (await self.jobs.build(name, build_id)).build
+            if build.status.is_over or loop.time() >= end:
+                return build
+            await asyncio.sleep(min(pause, max(0.0, end - loop.time())))
+            pause = min(pause * 1.5, _SLOWEST_POLL_S)
+
+    async def confirm(self, name: str, build_id: str) -> Build:
+        """Let a held build through; one whose version was swept is built again. Raises Conflict, NotFound."""
+        saved = await self.jobs.build(name, build_id)
+        if saved.build.status is not Status.HELD:
+            raise Conflict(f"build {build_id} is {saved.build.status}, and only a held one can be confirmed")
+        try:
+            is_published = await self.publishing.confirm(saved.build)
+        except Superseded as error:
+            raise Conflict(str(error)) from error
+        confirmed = replace(saved.build, confirmed=True)
+        if is_published:
+            build = replace(confirmed, status=Status.SUCCEEDED, step=Step.DONE)
+            return (await self.jobs.save(saved, build)).build
+        again = replace(confirmed, status=Status.QUEUED, step=Step.CRAWL, finished=None, leased_until=None)
+        await self.jobs.save(saved, again)
+        await self.queue.send(mosaic=name, build=build_id)
+        return again
+
+    async def include(self, registered: Registered, granules: JsonObject, *, wait_s: float | None = None) -> Build:
+        """Add granules to the recipe, whose ids are no longer excluded then, and build it."""
+        recipe = registered.registration.recipe
+        added = included_features(recipe, granules)
+        await self.check_features({"features": cast("list[Json]", added)}, field="features", assets=recipe.assets)
+        ids = {str(feature["id"]) for feature in added}
+        kept = [feature for feature in _features(recipe.includes) if str(feature.get("id")) not in ids]
+        if len(kept) + len(added) > _MOST_INCLUDES:
+            raise TooLarge(f"more than {_MOST_INCLUDES} granules added by hand: make them a source")
+        collection: JsonObject = {"type": "FeatureCollection", "features": [*kept, *added]}
+        excludes = tuple(each for each in recipe.excludes if each not in ids)
+        return await self._rebuilt(registered, replace(recipe, includes=collection, excludes=excludes), wait_s)
+
+    async def exclude(self, registered: Registered, granule_id: str, *, wait_s: float | None = None) -> Build:
+        """Remove a granule from the recipe, and build it."""
+        recipe = registered.registration.recipe
+        kept = [feature for feature in _features(recipe.includes) if str(feature.get("id")) != granule_id]
+        collection: JsonObject | None = {"type": "FeatureCollection", "features": [*kept]} if kept else None
+        excludes = tuple(dict.fromkeys([*recipe.excludes, granule_id]))
+        return await self._rebuilt(registered, replace(recipe, includes=collection, excludes=excludes), wait_s)
+
+    async def check_features(
+        self, features: JsonObject, *, field: str, assets: Sequence[str], file_property: str = "path"
+    ) -> None:
+        """Raise Invalid for the first feature whose file, under an asset key or in a property, must not be fetched.
+
+        Where no asset is named the crawl finds out which one counts, and refuses what must not be fetched.
+        """
+        for position, feature in enumerate(_features(features)):
+            for href in _hrefs(feature, assets, file_property):
+                await self.access.check(href, field=f"{field}[{position}]")
+
+    async def _rebuilt(self, registered: Registered, recipe: Recipe, wait_s: float | None) -> Build:
+        changed = replace(registered.registration, recipe=recipe)
+        after = registered.revision or await self.jobs.revision(changed.name)
+        current = await self.jobs.register(changed, after=after)
+        build = await self.start(current, trigger="granules", wait_s=wait_s)
+        if build.status is Status.FAILED and build.fault is not None:
+            await self.jobs.register(registered.registration, after=current.revision)
+            raise error_of(build.fault)
+        return build
+
+
+def included_features(recipe: Recipe, granules: JsonObject) -> list[JsonObject]:
+    """Items to include, out of a Feature, a FeatureCollection or `{"hrefs": [...]}`. Raises Invalid."""
+    hrefs = granules.get("hrefs")
+    if hrefs is not None:
+        if not isinstance(hrefs, list) or not hrefs or not all(isinstance(href, str) and href for href in hrefs):
+            raise Invalid("must be a list of hrefs, and not empty", field="hrefs")
+        texts = cast("list[str]", hrefs)
+        ids = granule_ids(texts)
+        return [_item(ids[href], None, {_only_asset(recipe): href}, {}) for href in dict.fromkeys(texts)]
+    features = [granules] if granules.get("type") == "Feature" else granules.get("features")
+    if not isinstance(features, list) or not features:
+        raise Invalid("must be a Feature, a FeatureCollection or an object with hrefs", field="features")
+    return [_as_item(recipe, feature, position) for position, feature in enumerate(features)]
+
+
+def error_of(fault: Fault) -> QuadmosaicError:
+    """The error that a build failed with."""
+    if fault.status == Invalid.status:
+        return Invalid(fault.detail, field=fault.field or "source")
+    kinds: Mapping[int, Callable[[str], QuadmosaicError]] = {
+        NotFound.status: NotFound,
+        Conflict.status: Conflict,
+        TooLarge.status: TooLarge,
+        Unavailable.status: Unavailable,
+    }
+    return kinds.get(fault.status, Broken)(fault.detail)
+
+
+def _as_item(recipe: Recipe, feature: Json, position: int) -> JsonObject:
+    at = f"features[{position}]"
+    if not isinstance(feature, dict):
+        raise Invalid("must be an object", field=at)
+    feature_id = feature.get("id")
+    if isinstance(feature.get("assets"), dict):
+        if not isinstance(feature_id, str | int) or feature_id == "":
+            raise Invalid("is missing", field=f"{at}.id")
+        return {**feature, "id": str(feature_id)}
+    properties = feature.get("properties")
+    href = properties.get("path") if isinstance(properties, dict) else None
+    if not isinstance(href, str) or not href:
+        raise Invalid("has neither assets nor a property path that names its file", field=at)
+    name = str(feature_id) if feature_id not in (None, "") else granule_ids([href])[href]
+    kept = {key: value for key, value in (properties or {}).items() if key != "path"}  # type: ignore[union-attr]
+    return _item(name, feature.get("geometry"), {_only_asset(recipe): href}, kept)
+
+
+def _item(granule_id: str, geometry: Json, hrefs: Mapping[str, str], properties: JsonObject) -> JsonObject:
+    assets: JsonObject = {
+        key: {"href": href, "type": "image/tiff; application=geotiff; profile=cloud-optimized"}
+        for key, href in hrefs.items()
+    }
+    return {"type": "Feature", "id": granule_id, "geometry": geometry, "properties": properties, "assets": assets}
+
+
+def _only_asset(recipe: Recipe) -> str:
+    if len(recipe.assets) > 1:
+        raise Invalid(
+            f"the mosaic has the assets {', '.join(recipe.assets)}: add STAC items that have them", field="hrefs"
+        )
+    return recipe.assets[0] if recipe.assets else "data"
+
+
+def _features(collection: JsonObject | None) -> Sequence[JsonObject]:
+    features = (collection or {}).get("features")
+    return [each for each in features if isinstance(each, dict)] if isinstance(features, list) else []
+
+
+def _hrefs(feature: JsonObject, keys: Sequence[str], file_property: str) -> Iterable[str]:
+    """What a feature would have fetched; relative hrefs of items become absolute only when they are harvested.
+
+    An asset with alternate hrefs may have one that is allowed, which the harvest finds.
+    """
+    assets, properties = feature.get("assets"), feature.get("properties")
+    if isinstance(assets, dict):
+        chosen = [assets.get(key) for key in keys]
+        found = [each.get("href") for each in chosen if isinstance(each, dict) and "alternate" not in each]
+    else:
+        found = [properties.get(file_property)] if isinstance(properties, dict) else []
+    return [href for href in found if isinstance(href, str) and (":" in href or href.startswith("/"))]

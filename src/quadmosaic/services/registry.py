@@ -1,0 +1,293 @@
+"""The registry: mosaics registered, given a new recipe or other defaults, and deleted."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from quadmosaic.domain.builds import Build, BuildReport, Status, Step
+from quadmosaic.domain.errors import Conflict, Invalid, NotFound
+from quadmosaic.domain.granules import JsonObject
+from quadmosaic.domain.mosaic import MosaicRef, Recipe, Version
+from quadmosaic.domain.mosaicjson import write
+from quadmosaic.domain.mosaicjson_index import from_index
+from quadmosaic.domain.names import validate_name
+from quadmosaic.domain.registrations import Registration, as_posted, changed
+from quadmosaic.domain.schedules import next_run
+from quadmosaic.domain.sources import CogsSource, FeaturesSource, MosaicJsonSource, StacSource
+from quadmosaic.ports import MosaicStore, Scheduler
+from quadmosaic.services.access import Access
+from quadmosaic.services.builds import named_grid
+from quadmosaic.services.jobs import Jobs, Registered, request_digest
+from quadmosaic.services.publishing import EDIT
+from quadmosaic.services.rebuilds import Rebuilds, error_of
+from quadmosaic.services.rehearsal import rehearse
+from quadmosaic.services.steps import Steps
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """What became of a request: the mosaic, and the build that it started, if it did."""
+
+    name: str
+    revision: int
+    build: Build | None = None
+    is_new: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Once:
+    """A request that is to be carried out once: its key, and a digest of what it asks for."""
+
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry:
+    """Changes to registrations; `expected` is the (revision, head) that a client saw, None where it does not say."""
+
+    jobs: Jobs
+    store: MosaicStore
+    steps: Steps
+    rebuilds: Rebuilds
+    scheduler: Scheduler
+    access: Access
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    async def registered(self, name: str) -> Registered:
+        """The registration; that of a mosaic which a command built is what its version says. Raises NotFound."""
+        found = await self.jobs.registered(validate_name(name))
+        if found is not None:
+            return found
+        version = await self.store.version(MosaicRef(name))
+        registration = Registration(
+            name=name,
+            recipe=version.manifest.recipe or await self._as_document(version),
+            defaults=version.manifest.defaults,
+            created=version.manifest.created,
+        )
+        return Registered(registration=registration, revision=0)
+
+    async def adopted(self, registered: Registered) -> Registered:
+        """The registration as a record of its own, which a mosaic that a command built has not yet."""
+        if registered.revision:
+            return registered
+        name = registered.registration.name
+        stamped = self._stamped(registered.registration)
+        return await self.jobs.register(stamped, after=await self.jobs.revision(name))
+
+    async def has_granule(self, registered: Registered, granule_id: str) -> bool:
+        """Is it in the published version, or was it added by hand?"""
+        recipe = registered.registration.recipe
+        features = (recipe.includes or {}).get("features")
+        if isinstance(features, list) and any(isinstance(f, dict) and f.get("id") == granule_id for f in features):
+            return True
+        try:
+            version = await self.store.version(MosaicRef(registered.registration.name))
+        except NotFound:
+            return False
+        after: str | None = None
+        while True:
+            page = await self.store.granules(version, after=after, limit=1000)
+            if any(granule.id == granule_id for granule in page.items):
+                return True
+            after = page.next
+            if after is None:
+                return False
+
+    async def register(
+        self, registration: Registration, *, once: Once | None = None, wait_s: float | None = None
+    ) -> Receipt:
+        """A new mosaic. What exists with the same recipe is answered as it is; Conflict for another recipe."""
+        await self._vet(registration)
+        build_id = self.rebuilds.new_id()
+        if once is not None:
+            asked = await self.jobs.remember_key(once.key, {"digest": once.digest, "build": build_id})
+            if asked.get("digest") != once.digest:
+                raise Conflict("this Idempotency-Key was used for another request")
+            build_id = str(asked.get("build"))
+        existing = await self._existing(registration)
+        if existing is not None and not await self._needs_build(existing):
+            return Receipt(name=registration.name, revision=existing.revision)
+        if existing is None:
+            after = await self.jobs.revision(registration.name)
+            existing = await self.jobs.register(self._stamped(registration), after=after)
+            await self._schedule(existing.registration)
+        build = await self.rebuilds.start(existing, trigger="register", build_id=build_id, wait_s=wait_s)
+        if build.status is Status.FAILED and build.fault is not None:
+            await self._undo(existing)
+            raise error_of(build.fault)
+        return Receipt(name=registration.name, revision=existing.revision, build=build, is_new=True)
+
+    async def rehearse(self, registration: Registration) -> BuildReport:
+        """What registering it would do."""
+        await self._vet(registration)
+        return await rehearse(self.steps, registration)
+
+    async def replace(
+        self, registration: Registration, *, expected: tuple[int, int | None] | None, wait_s: float | None = None
+    ) -> Receipt:
+        """Another recipe for a mosaic, or a new mosaic. Raises Conflict when it is not as `expected`."""
+        await self._vet(registration)
+        try:
+            before = await self.registered(registration.name)
+        except NotFound:
+            if expected is not None:
+                raise
+            return await self.register(registration, wait_s=wait_s)
+        await self.require(before, expected)
+        after = before.revision or await self.jobs.revision(registration.name)
+        named = replace(registration, created=before.registration.created)
+        current = await self.jobs.register(self._stamped(named, before.registration), after=after)
+        await self._schedule(current.registration)
+        build = await self.rebuilds.start(current, trigger="replace", wait_s=wait_s)
+        if build.status is Status.FAILED and build.fault is not None:
+            await self.jobs.register(before.registration, after=current.revision)
+            await self._schedule(before.registration)
+            raise error_of(build.fault)
+        return Receipt(name=registration.name, revision=current.revision, build=build)
+
+    async def change(self, name: str, changes: JsonObject, *, expected: tuple[int, int | None] | None) -> Receipt:
+        """Other defaults or another schedule; other defaults are published as a version that shares the index."""
+        before = await self.registered(name)
+        await self.require(before, expected)
+        told = changed(before.registration, changes)
+        after = before.revision or await self.jobs.revision(name)
+        current = await self.jobs.register(self._stamped(told, before.registration), after=after)
+        if told.schedule != before.registration.schedule:
+            await self._schedule(current.registration)
+        build = None
+        if told.defaults != before.registration.defaults:
+            build = await self._republish(current)
+        return Receipt(name=name, revision=current.revision, build=build)
+
+    async def delete(self, name: str, *, expected: tuple[int, int | None] | None) -> None:
+        """The mosaic, its versions and the records of its builds. Raises NotFound."""
+        before = await self.registered(name)
+        await self.require(before, expected)
+        if before.revision:
+            await self.jobs.forget(name, after=before.revision)
+        await self.scheduler.put(name, None, since=self.now())
+        try:
+            await self.store.delete(name)
+        except NotFound:
+            if not before.revision:
+                raise
+        await self.jobs.forget_builds(name)
+
+    async def require(self, registered: Registered, expected: tuple[int, int | None] | None) -> None:
+        """Raise Conflict when the mosaic is not as a client has seen it."""
+        if expected is None:
+            return
+        seen = (registered.revision, await self.rebuilds.publishing.head(registered.registration.name))
+        if seen != expected:
+            raise Conflict("the mosaic was changed since it was read: look at it again")
+
+    async def publish(self, name: str, number: int, *, expected: tuple[int, int | None] | None) -> Version:
+        """Make a version that was published before the head again. Raises NotFound, Conflict."""
+        await self.require(await self.registered(name), expected)
+        version = await self.store.version(MosaicRef(name, number))
+        head = await self.store.head(name)
+        await self.store.publish(MosaicRef(name, number), expected=head)
+        return version
+
+    def next_run(self, registration: Registration) -> datetime | None:
+        """When its schedule is due again."""
+        if registration.schedule is None:
+            return None
+        since = datetime.fromisoformat(registration.scheduled_since or registration.created)
+        return next_run(registration.schedule, self.now(), since=since)
+
+    async def _existing(self, registration: Registration) -> Registered | None:
+        try:
+            existing = await self.registered(registration.name)
+        except NotFound:
+            return None
+        if as_posted(existing.registration.recipe) != as_posted(registration.recipe):
+            raise Conflict(f"there already is a mosaic {registration.name!r} with another recipe: PUT replaces it")
+        return existing
+
+    async def _needs_build(self, existing: Registered) -> bool:
+        """A registration whose first build failed, or was never begun."""
+        name = existing.registration.name
+        if await self.rebuilds.publishing.head(name) is not None:
+            return False
+        return all(build.status.is_over for build in (await self.jobs.builds(name, limit=10)).items)
+
+    async def _undo(self, registered: Registered) -> None:
+        """A first registration that cannot be built is not kept."""
+        name = registered.registration.name
+        if await self.rebuilds.publishing.head(name) is None:
+            await self.jobs.forget(name, after=registered.revision)
+            await self.scheduler.put(name, None, since=self.now())
+
+    async def _republish(self, registered: Registered) -> Build | None:
+        name, defaults = registered.registration.name, registered.registration.defaults
+        try:
+            head = await self.store.version(MosaicRef(name))
+        except NotFound:
+            return None
+        known = {profile.key for profile in head.manifest.assets}
+        if defaults.asset is not None and defaults.asset not in known:
+            raise Invalid(f"{defaults.asset!r} is none of {', '.join(sorted(known))}", field="defaults.asset")
+        kept = replace(defaults, asset=defaults.asset or head.manifest.defaults.asset)
+        manifest = replace(head.manifest, defaults=kept, created=self.now().isoformat(timespec="seconds"))
+        version = await self.store.write(name, manifest, await self.store.index(head))
+        if version.number != head.number:
+            await self.store.publish(MosaicRef(name, version.number), expected=head.number)
+        when = self.now().isoformat(timespec="seconds")
+        build = Build(
+            name=name, id=self.rebuilds.new_id(), revision=registered.revision, trigger=EDIT, step=Step.DONE,
+            status=Status.SUCCEEDED if version.number != head.number else Status.UNCHANGED, created=when, started=when,
+            finished=when, base=head.number, version=version.number, digest=version.digest,
+        )  # fmt: skip
+        return (await self.jobs.begin(build)).build
+
+    async def _vet(self, registration: Registration) -> None:
+        """Raise Invalid for a grid nobody knows, and for a source or file that must not be fetched."""
+        recipe = registration.recipe
+        if recipe.tms is not None:
+            named_grid(recipe.tms)
+        match recipe.source:
+            case StacSource(href=href):
+                await self.access.check(href, field="source.href")
+            case CogsSource(hrefs=hrefs):
+                for position, href in enumerate(hrefs):
+                    await self.access.check(href, field=f"source.hrefs[{position}]")
+            case MosaicJsonSource(href=str(href)):
+                await self.access.check(href, field="source.href")
+            case FeaturesSource(features=features, property=name):
+                await self.rebuilds.check_features(
+                    features, field="source.features.features", assets=recipe.assets, file_property=name or "path"
+                )
+            case MosaicJsonSource():
+                # The files of a document are checked when it is read, before any of them is opened.
+                pass
+        if recipe.includes is not None:
+            await self.rebuilds.check_features(recipe.includes, field="includes.features", assets=recipe.assets)
+
+    async def _schedule(self, registration: Registration) -> None:
+        since = datetime.fromisoformat(registration.scheduled_since or registration.created)
+        await self.scheduler.put(registration.name, registration.schedule, since=since)
+
+    def _stamped(self, registration: Registration, before: Registration | None = None) -> Registration:
+        """With its times: a schedule counts from when it was set."""
+        now = self.now().isoformat(timespec="seconds")
+        is_same = before is not None and before.schedule == registration.schedule
+        since = before.scheduled_since if before is not None and is_same else now
+        return replace(registration, created=registration.created or now, scheduled_since=since)
+
+    async def _as_document(self, version: Version) -> Recipe:
+        """The recipe of an imported mosaic: the document that it can be written as."""
+        index = await self.store.index(version)
+        key = version.manifest.default_asset
+        document = json.loads(write(from_index(index, version.manifest, asset=key)))
+        return Recipe(source=MosaicJsonSource(document=document), assets=(key,))
+
+
+def once(key: str, *request: object) -> Once:
+    """A request under an idempotency key."""
+    if not 0 < len(key) <= 255:
+        raise Invalid("must have 1 to 255 characters", field="Idempotency-Key")
+    return Once(key=key, digest=request_digest(request))
