@@ -29,8 +29,8 @@ from quadmosaic.reading.rasterio_reader import RasterioReader
 CRS = "+proj=eqc +lat_ts=20 +lon_0=180 +R=3396190 +units=m +no_defs"
 LEFT, TOP = -5_900_000.0, 1_150_000.0
 GRIDS = ("MarsMercatorSphere", "MarsEquidistantCylindricalSphere", "MarsNorthPolarSphere")
-TILES = 30
-PASSES = 5
+TILES = 20
+PASSES = 3
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Retention and sweep, on every engine: what stays, what goes, and that no race or death breaks what stays."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -327,6 +327,32 @@ async def test_publishing_goes_on_when_a_sweep_moved_the_head(engine: Engine) ->
     version = await publish(open_on(hooked), contents[3], expected=versions[2].number)
     assert await open_on(engine.bucket()).head("jezero") == version.number
     assert await is_whole(engine, version, contents[3])
+
+
+class Checked(PassedOn):
+    """Lets something happen just before the parts of a version are counted."""
+
+    def __init__(self, inner: Bucket, hook: Callable[[], Coroutine[None, None, object]]) -> None:
+        super().__init__(inner)
+        self.hook = hook
+
+    async def missing(self, paths: Collection[str]) -> set[str]:
+        await self.hook()
+        return await super().missing(paths)
+
+
+async def test_publishing_what_is_deleted_or_swept_this_moment_finds_nothing(engine: Engine) -> None:
+    store = open_on(engine.bucket())
+    first = await publish(store, small_index("a"))
+    for hook in (
+        lambda: sweep_all(open_on(engine.bucket())),
+        lambda: open_on(engine.bucket()).delete("jezero"),
+    ):
+        late = await store.write("jezero", manifest_of(random_index()), random_index())
+        with pytest.raises((NotFound, Conflict)):
+            await open_on(Checked(engine.bucket(), hook)).publish(
+                MosaicRef("jezero", late.number), expected=first.number
+            )
 
 
 class DyingSweeper(PassedOn):

@@ -7,8 +7,16 @@ from quadmosaic.domain.allowlist import is_public, parse_allow_list
 from quadmosaic.domain.errors import Invalid
 
 ALLOWED = parse_allow_list(
-    ["s3://astrogeo-ard", "s3://shared/mars", "stac.example.com", "dev.example.com:8080", "any.example.com:*"]
-    + ["*.tiles.example.com", "[2001:db8::1]:80", "file:///data/cogs"]
+    [
+        "s3://astrogeo-ard",
+        "s3://shared/mars",
+        "stac.example.com",
+        "dev.example.com:8080",
+        "any.example.com:*",
+        "*.tiles.example.com",
+        "[2001:db8::1]:80",
+        "file:///data/cogs",
+    ]
 )
 
 
@@ -91,9 +99,29 @@ def test_public(address: str) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "127.8.9.1", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1"]
-    + ["224.0.0.1", "240.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fe80::1%eth0", "fd00:ec2::254"]
-    + ["::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "ff02::1"],
+    [
+        "127.0.0.1",
+        "127.8.9.1",
+        "0.0.0.0",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::1",
+        "::",
+        "fe80::1",
+        "fe80::1%eth0",
+        "fd00:ec2::254",
+        "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:7f00:1::",
+        "ff02::1",
+    ],
 )
 def test_not_public(address: str) -> None:
     assert not is_public(address)

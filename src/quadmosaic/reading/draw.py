@@ -70,26 +70,29 @@ def _assemble(plan: Plan, part: Part, blocks: Mapping[Block, Bands]) -> Patch:
     dtype = np.dtype(plan.header.dtype)
     filling = None if plan.header.nodata is None else fit(plan.header.nodata, dtype)
     bands = np.full((len(plan.indexes), *shape), dtype.type(0) if filling is None else filling)
-    has_statement = plan.mask is not None or plan.alpha is not None
-    stated = np.zeros((1, *shape), np.bool_) if has_statement else None
+    stated = np.zeros((1, *shape), np.bool_)
     for block in plan.blocks:
         if block.start == block.stop:
             continue
         pixels = blocks[block]
-        level = plan.tables.levels[block.level]
-        into, out_of = _overlap(block, level, part)
-        if block.level != plan.image:
-            assert stated is not None
-            stated[(slice(None), *into)] = pixels[(slice(None), *out_of)]
+        into, out_of = _overlap(block, plan.tables.levels[block.level], part)
+        if block.level == plan.mask:
+            stated[(0, *into)] = pixels[(0, *out_of)]
             continue
         for position, index in enumerate(plan.indexes):
-            if not plan.tables.planar:
-                bands[(position, *into)] = pixels[(index - 1, *out_of)]
-            elif block.plane == index - 1:
-                bands[(position, *into)] = pixels[(0, *out_of)]
-        if plan.alpha is not None and stated is not None and (not plan.tables.planar or block.plane == plan.alpha - 1):
-            stated[(0, *into)] = pixels[(0 if plan.tables.planar else plan.alpha - 1, *out_of)] != 0
-    return Patch(bands=bands, stated=stated)
+            if (band := _band_of(plan, block, index)) is not None:
+                bands[(position, *into)] = pixels[(band, *out_of)]
+        if plan.alpha is not None and (band := _band_of(plan, block, plan.alpha)) is not None:
+            stated[(0, *into)] = pixels[(band, *out_of)] != 0
+    has_statement = plan.mask is not None or plan.alpha is not None
+    return Patch(bands=bands, stated=stated if has_statement else None)
+
+
+def _band_of(plan: Plan, block: Block, index: int) -> int | None:
+    """Which band of a decoded block is the raster's 1-based `index`, None where it is in another plane."""
+    if not plan.tables.planar:
+        return index - 1
+    return 0 if block.plane == index - 1 else None
 
 
 def _overlap(block: Block, level: Level, part: Part) -> tuple[tuple[slice, slice], tuple[slice, slice]]:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from itertools import batched
 
-from quadmosaic.domain.errors import Broken, Conflict, Invalid, NotFound
+from quadmosaic.domain.errors import Invalid, NotFound
 from quadmosaic.domain.granules import Granule, Header
 from quadmosaic.domain.mosaic import Index, Manifest, MosaicRef, Quadkey, Version
 from quadmosaic.domain.names import is_name, validate_name
@@ -20,18 +20,17 @@ from quadmosaic.storage.changes import changes
 from quadmosaic.storage.format import FormatMark
 from quadmosaic.storage.heads import Head, Heads
 from quadmosaic.storage.opening import open_bucket
-from quadmosaic.storage.packing import check, pack
 from quadmosaic.storage.retention import Rule
 from quadmosaic.storage.shelf import PartMissing, Shelf
 from quadmosaic.storage.sweeping import Sweeper, Swept
 from quadmosaic.storage.tables import Tables
 from quadmosaic.storage.versions import StoredVersion, Versions
 from quadmosaic.storage.waves import in_waves
+from quadmosaic.storage.writing import Writer, unknown_mosaic
 
 HEAD_TTL_S = 2.0
 CACHE_BYTES = 64 * 1024 * 1024
 _WIDTH = 8
-_ATTEMPTS = 20
 
 
 def open_store(url: str, *, head_ttl_s: float = HEAD_TTL_S, cache_bytes: int = CACHE_BYTES) -> "ObjectMosaicStore":
@@ -65,6 +64,14 @@ class ObjectMosaicStore:
         self._shelf = Shelf(bucket, self._cache)
         self._tables = Tables(self._shelf)
         self._sweeper = Sweeper(bucket=bucket, heads=self._heads, versions=self._versions)
+        self._writer = Writer(
+            format_mark=self._format,
+            heads=self._heads,
+            versions=self._versions,
+            shelf=self._shelf,
+            sweeper=self._sweeper,
+            latest=self._latest,
+        )
         self._now = now
 
     async def mosaics(self, *, after: str | None = None, limit: int = 100) -> Page[str]:
@@ -110,63 +117,15 @@ class ObjectMosaicStore:
 
         Writes nothing and answers the head's version where that has the same content already.
         """
-        validate_name(name)
-        if (index.grid_id, index.zoom) != (manifest.grid_id, manifest.quadkey_zoom):
-            raise Invalid("the index has another grid or zoom than its manifest", field="grid_id")
-        await asyncio.to_thread(check, index)
-        await self._format.ensure()
-        head = await self._heads.latest(name)
-        base = None if head.version is None else await self._versions.read(name, head.life, head.version)
-        owners = {} if base is None else base.owners()
-        number: int | None = None
-
-        async def own() -> int:
-            nonlocal number
-            number = number or await self._versions.begin(head)
-            return number
-
-        lists = await self._shelf.add(name, head.life, pack(index), owners=owners, own=own)
-        digest = lists.version_digest(manifest)
-        if base is not None and digest == base.version.digest:
-            return base.version
-        return await self._versions.finish(head, await own(), digest, manifest, lists)
+        return await self._writer.write(name, manifest, index)
 
     async def publish(self, ref: MosaicRef, *, expected: int | None) -> None:
         """Move the head to `ref` if it still is `expected` (None: there is no head yet), else Conflict."""
-        if ref.number is None:
-            raise Invalid(f"say which version to publish: {ref.name}@1, ...", field="version")
-        for _ in range(_ATTEMPTS):
-            head = await self._latest(ref.name)
-            if head.version != expected:
-                raise Conflict(
-                    f"the head of {ref.name!r} is {_said(head.version)}, not {_said(expected)}: look at it again"
-                )
-            if head.version == ref.number:
-                return
-            await self._check_publishable(head, ref.number)
-            await self._versions.mark_published(head)
-            try:
-                await self._heads.advance(head.publishing(ref.number))
-                return
-            except Conflict:
-                # A sweep moves the head too, and leaves its version as it is.
-                continue
-        raise Conflict(f"the head of {ref.name!r} is moved over and over: try again")
+        await self._writer.publish(ref, expected=expected)
 
     async def delete(self, name: str) -> None:
         """Put an end to the mosaic in one step, then clean up; repeating it goes on with the cleaning."""
-        for _ in range(_ATTEMPTS):
-            head = await self._latest(name)
-            if head.version is None:
-                await self._sweeper.clear_lives(head)
-                raise _unknown(name)
-            try:
-                head = await self._heads.advance(head.ending())
-            except Conflict:
-                continue
-            await self._sweeper.clear_lives(head)
-            return
-        raise Conflict(f"{name!r} is being published over and over: try again")
+        await self._writer.delete(name)
 
     async def lookup(self, version: Version, cells: Collection[Quadkey]) -> Lookup:
         """The granules of exactly these cells; a cell without granules is left out."""
@@ -240,19 +199,7 @@ class ObjectMosaicStore:
         """Raises NotFound for a name that nothing was ever written under."""
         mark = locations.name_mark(name)
         if not await self._format.readable() or await self._bucket.get(mark) is None:
-            raise _unknown(name)
-
-    async def _check_publishable(self, head: Head, number: int) -> None:
-        """Raises NotFound for a version that is not there, Broken for half of one, Conflict where its base is gone."""
-        stored = await self._versions.read(head.name, head.life, number)
-        if stored is None or head.swept(number):
-            raise NotFound(f"no version {number} of mosaic {head.name!r} is written")
-        if await self._versions.was_published(head, number):
-            return
-        if stored.base is not None and head.swept(stored.base):
-            raise Conflict(f"version {number} of {head.name!r} shares what was swept since: write it again")
-        if not await self._versions.is_whole(stored):
-            raise Broken(f"version {number} of mosaic {head.name!r} is not whole: write it again")
+            raise unknown_mosaic(name)
 
     async def _listed(self, name: str, number: int) -> Version | None:
         try:
@@ -302,16 +249,8 @@ class ObjectMosaicStore:
 
 def _published(head: Head) -> int:
     if head.version is None:
-        raise _unknown(head.name)
+        raise unknown_mosaic(head.name)
     return head.version
-
-
-def _unknown(name: str) -> NotFound:
-    return NotFound(f"there is no mosaic named {name!r}")
-
-
-def _said(number: int | None) -> str:
-    return "none" if number is None else f"version {number}"
 
 
 def _check_limit(limit: int) -> None:

@@ -1,0 +1,298 @@
+"""Builds by messages: SQS to the handler to the store, killed, repeated, checkpointed and raced."""
+
+import asyncio
+import json
+from collections.abc import Generator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from lambda_handler.build import handle
+from moto.server import ThreadedMotoServer
+
+from quadmosaic import bootstrap
+from quadmosaic.bootstrap import Adapters, Building
+from quadmosaic.domain.errors import Unavailable
+from quadmosaic.domain.mosaic import MosaicRef
+from quadmosaic.domain.registrations import parse_registration
+from quadmosaic.domain.schedules import Schedule
+from quadmosaic.ports import Queue
+from quadmosaic.services.jobs import Registered
+from quadmosaic.triggers.aws import EventBridgeScheduler, SqsQueue
+from registries import Place, features
+
+type Message = tuple[str, str]
+
+
+class ListQueue:
+    """Keeps the messages for the test to deliver."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+
+    async def send(self, *, mosaic: str, build: str, delay_s: int = 0) -> None:  # noqa: ARG002
+        self.sent.append((mosaic, build))
+
+
+def event(*messages: Message | dict[str, Any] | str) -> dict[str, Any]:
+    """What SQS hands to Lambda."""
+    bodies = [m if isinstance(m, str) else json.dumps(m if isinstance(m, dict) else _message(m)) for m in messages]
+    return {"Records": [{"messageId": f"m{n}", "body": body} for n, body in enumerate(bodies)]}
+
+
+def _message(message: Message) -> dict[str, Any]:
+    return {"mosaic": message[0], "build": message[1]}
+
+
+class Late:
+    """Seconds that are left: plenty for the first `looks` looks, then too few."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+
+    def __call__(self) -> float:
+        self.looks -= 1
+        return 900.0 if self.looks >= 0 else 60.0
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(folder=tmp_path)
+
+
+def built_on(place: Place, queue: Queue, *, lease_s: float = 60.0, outside: Adapters | None = None) -> Building:
+    outside = outside or bootstrap.adapters(place.settings)
+    return bootstrap.building(place.settings, outside, queue=queue, wait_s=0, lease_s=lease_s)
+
+
+async def begin(built: Building, body: dict[str, Any]) -> str:
+    receipt = await built.registry.register(parse_registration(body))
+    assert receipt.build is not None
+    return receipt.build.id
+
+
+def cogs(place: Place, count: int = 6) -> dict[str, Any]:
+    hrefs = [place.file(f"g{number}", seed=number) for number in range(count)]
+    return {"name": "m", "source": {"type": "cogs", "hrefs": hrefs}, "quadkey_zoom": 7}
+
+
+async def digest(place: Place) -> tuple[int, str]:
+    version = await bootstrap.adapters(place.settings).store.version(MosaicRef("m"))
+    return version.number, version.digest
+
+
+async def test_a_message_builds_the_mosaic(place: Place) -> None:
+    queue = ListQueue()
+    built = built_on(place, queue)
+    build_id = await begin(built, cogs(place))
+    assert queue.sent == [("m", build_id)]
+    reply = await handle(event(*queue.sent), built=built, queue=queue, left=lambda: 900)
+    assert reply == {"batchItemFailures": []}
+    build = (await built.registry.jobs.build("m", build_id)).build
+    assert (build.status, build.version) == ("succeeded", 1)
+
+
+async def test_the_same_message_three_times_makes_one_version(place: Place) -> None:
+    queue = ListQueue()
+    built = built_on(place, queue)
+    await begin(built, cogs(place))
+    for _ in range(3):
+        await handle(event(*queue.sent), built=built, queue=queue, left=lambda: 900)
+    assert (await digest(place))[0] == 1
+    versions = await bootstrap.adapters(place.settings).store.versions("m")
+    assert len(versions.items) == 1
+
+
+async def test_a_build_that_checkpoints_gives_the_same_digest(place: Place, tmp_path: Path) -> None:
+    body = cogs(place)
+    queue = ListQueue()
+    built = built_on(place, queue)
+    build_id = await begin(built, body)
+    rounds = 0
+    while queue.sent:
+        message = queue.sent.pop(0)
+        reply = await handle(event(message), built=built, queue=queue, left=Late(2))
+        assert reply == {"batchItemFailures": []}
+        rounds += 1
+        assert rounds < 50
+    build = (await built.registry.jobs.build("m", build_id)).build
+    assert build.status == "succeeded", build.fault
+    assert build.messages == rounds >= 5
+
+    undisturbed = Place(folder=tmp_path, options={"store": str(tmp_path / "other")})
+    other_queue = ListQueue()
+    other = built_on(undisturbed, other_queue)
+    await begin(other, body)
+    await handle(event(*other_queue.sent), built=other, queue=other_queue, left=lambda: 900)
+    assert (await digest(place))[1] == (await digest(undisturbed))[1]
+
+
+async def test_a_message_for_a_build_that_is_worked_on_is_left_for_later(place: Place) -> None:
+    queue = ListQueue()
+    built = built_on(place, queue)
+    build_id = await begin(built, cogs(place))
+    jobs = built.registry.jobs
+    saved = await jobs.build("m", build_id)
+    await jobs.save(saved, replace(saved.build, worker="someone", leased_until="2999-01-01T00:00:00+00:00"))
+    reply = await handle(event(*queue.sent), built=built, queue=queue, left=lambda: 900)
+    assert reply == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+
+
+async def test_a_bad_message_fails_alone(place: Place) -> None:
+    queue = ListQueue()
+    built = built_on(place, queue)
+    build_id = await begin(built, cogs(place))
+    messages = ["no json", {"mosaic": "../x", "build": "b"}, ("m", build_id), ("m", "unknown"), "[]"]
+    reply = await handle(event(*messages), built=built, queue=queue, left=lambda: 900)
+    assert [each["itemIdentifier"] for each in reply["batchItemFailures"]] == ["m0", "m1", "m4"]
+    assert (await digest(place))[0] == 1
+
+
+async def test_of_two_builds_of_one_mosaic_one_wins(place: Place) -> None:
+    queue = ListQueue()
+    built = built_on(place, queue)
+    await begin(built, cogs(place))
+    registered = await built.registry.jobs.registered("m")
+    assert isinstance(registered, Registered)
+    await built.rebuilds.start(registered, trigger="manual")
+    await asyncio.gather(
+        *(handle(event(message), built=built_on(place, queue), queue=queue, left=lambda: 900) for message in queue.sent)
+    )
+    builds = (await built.registry.jobs.builds("m")).items
+    assert sorted(build.status for build in builds) in (
+        ["failed", "succeeded"],
+        ["succeeded", "unchanged"],
+    )
+    assert len((await bootstrap.adapters(place.settings).store.versions("m")).items) == 1
+
+
+async def test_a_build_of_an_old_recipe_does_not_overwrite_the_new_one(place: Place) -> None:
+    queue = ListQueue()
+    built = built_on(place, queue)
+    await begin(built, cogs(place))
+    newer = parse_registration({"name": "m", "source": features(place.item("b")), "quadkey_zoom": 7})
+    await built.registry.replace(newer, expected=None)
+    old, new = queue.sent
+    await handle(event(new, old), built=built, queue=queue, left=lambda: 900)
+    by_id = {build.id: build for build in (await built.registry.jobs.builds("m")).items}
+    assert by_id[new[1]].status == "succeeded"
+    assert by_id[old[1]].status == "failed"
+    store = bootstrap.adapters(place.settings).store
+    granules = await store.granules(await store.version(MosaicRef("m")))
+    assert [granule.id for granule in granules.items] == ["b"]
+
+
+async def test_a_source_out_of_reach_is_tried_again_a_few_times(place: Place) -> None:
+    queue = ListQueue()
+    body = {"name": "m", "source": {"type": "stac", "href": "http://127.0.0.1:9/api"}}
+    options = {"allowed_hosts": ("127.0.0.1:9",), "allow_private": True}
+    built = built_on(Place(folder=place.folder, options=options), queue)
+    build_id = await begin(built, body)
+    quick = replace(built, worker=replace(built.worker, tries=2))
+    rounds = 0
+    while queue.sent:
+        await handle(event(queue.sent.pop(0)), built=quick, queue=queue, left=lambda: 900)
+        rounds += 1
+    build = (await built.registry.jobs.build("m", build_id)).build
+    assert (rounds, build.status) == (2, "failed")
+    assert build.fault is not None
+    assert build.fault.status == Unavailable.status
+
+
+class TestSchedules:
+    async def test_an_event_starts_one_build_however_often_it_comes(self, place: Place) -> None:
+        queue = ListQueue()
+        built = built_on(place, queue)
+        await begin(built, cogs(place))
+        queue.sent.clear()
+        scheduled = {"mosaic": "m", "scheduled": "2026-05-01T10:00:00Z"}
+        for _ in range(3):
+            assert await handle(event(scheduled), built=built, queue=queue, left=lambda: 900) == {
+                "batchItemFailures": []
+            }
+        from_bridge = {"id": "1", "time": "2026-05-01T10:00:00Z", "detail": {"mosaic": "m"}}
+        assert await handle(from_bridge, built=built, queue=queue, left=lambda: 900) == {}
+        assert queue.sent == [("m", "20260501t100000-scheduled")]
+
+    async def test_what_is_due_is_started_once_by_many(self, place: Place) -> None:
+        queue = ListQueue()
+        built = built_on(place, queue)
+        await begin(built, {**cogs(place), "schedule": "rate(1 minute)"})
+        later = replace(built.scheduling, now=lambda: datetime.now(UTC) + timedelta(minutes=3, seconds=5))
+        assert await built.scheduling.start_due() == []
+        assert len(await later.start_due()) == 1
+        assert await later.start_due() == []
+
+    async def test_what_a_killed_process_left_is_found_again(self, place: Place) -> None:
+        queue = ListQueue()
+        await begin(built_on(place, queue), cogs(place))
+        other = ListQueue()
+        assert await built_on(place, other).scheduling.resume() == 1
+        assert other.sent == queue.sent
+
+
+@pytest.fixture(scope="module")
+def moto() -> Generator[str]:
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials that mean nothing, where the SDK looks for them."""
+    for name, value in (
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_DEFAULT_REGION", "us-west-2"),
+    ):
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("aws")
+async def test_sqs_carries_a_registration_to_the_handler(place: Place, moto: str) -> None:
+    client = boto3.client("sqs", endpoint_url=moto)
+    url = client.create_queue(QueueName="builds")["QueueUrl"]
+    queue = SqsQueue(url=url, endpoint=moto)
+    built = built_on(place, queue)
+    build_id = await begin(built, cogs(place))
+    received = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    records = {"Records": [{"messageId": each["MessageId"], "body": each["Body"]} for each in received]}
+    assert await handle(records, built=built, queue=queue, left=lambda: 900) == {"batchItemFailures": []}
+    assert (await built.registry.jobs.build("m", build_id)).build.status == "succeeded"
+
+
+@pytest.mark.usefixtures("aws")
+async def test_a_queue_out_of_reach_is_unavailable() -> None:
+    queue = SqsQueue(url="http://127.0.0.1:9/q", endpoint="http://127.0.0.1:9")
+    with pytest.raises(Unavailable):
+        await queue.send(mosaic="m", build="b")
+
+
+@pytest.mark.usefixtures("aws")
+async def test_schedules_are_entries_of_eventbridge_scheduler(moto: str) -> None:
+    client = boto3.client("scheduler", endpoint_url=moto)
+    client.create_schedule_group(Name="quadmosaic")
+    scheduler = EventBridgeScheduler(
+        group="quadmosaic",
+        target="arn:aws:sqs:us-west-2:123456789012:builds",
+        role="arn:aws:iam::123456789012:role/scheduler",
+        endpoint=moto,
+    )
+    now = datetime.now(UTC)
+    await scheduler.put("m", Schedule(expression="rate(1 day)"), since=now)
+    await scheduler.put("m", Schedule(expression="cron(0 10 ? * MON *)", timezone="Europe/Berlin"), since=now)
+    entry = client.get_schedule(Name="m", GroupName="quadmosaic")
+    assert (entry["ScheduleExpression"], entry["ScheduleExpressionTimezone"]) == (
+        "cron(0 10 ? * MON *)",
+        "Europe/Berlin",
+    )
+    assert json.loads(entry["Target"]["Input"])["mosaic"] == "m"
+    await scheduler.put("m", None, since=now)
+    await scheduler.put("m", None, since=now)
+    assert client.list_schedules(GroupName="quadmosaic")["Schedules"] == []
