@@ -31,7 +31,10 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no r
 Store = Annotated[
     str | None,
     typer.Option(
-        "--store", envvar="QUADMOSAIC_STORE", help="A folder, file:///folder or memory://.", show_default=False
+        "--store",
+        envvar="QUADMOSAIC_STORE",
+        help="A folder, file:///folder, s3://bucket/prefix or dynamodb://region/table?documents=s3://bucket/prefix.",
+        show_default=False,
     ),
 ]
 Input = Annotated[typer.FileBinaryRead, typer.Argument(metavar="[FILE or -]", help="Standard input when absent or -.")]

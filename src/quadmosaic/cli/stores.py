@@ -11,12 +11,14 @@ from rich.table import Table
 
 from quadmosaic import bootstrap
 from quadmosaic.api.documents import version_info, version_summary
-from quadmosaic.cli import export, history, options
+from quadmosaic.cli import export, history, options, registry
 from quadmosaic.cli.history import AsJson
 from quadmosaic.cli.progress import progress_bars, tell
 from quadmosaic.config import Settings
+from quadmosaic.domain.errors import Invalid
+from quadmosaic.domain.granules import JsonObject
 from quadmosaic.domain.mosaic import Version
-from quadmosaic.domain.mosaicjson import parse
+from quadmosaic.domain.mosaicjson import parse, read_json
 from quadmosaic.domain.names import validate_name
 from quadmosaic.ports import MosaicStore
 from quadmosaic.services.builds import Draft, publish, require_free
@@ -46,19 +48,29 @@ def register_mosaic(
             "cogeo-mosaic.",
         ),
     ],
-    name: Annotated[str, typer.Option("--name", help="Name in the store: a-z, 0-9 and hyphens.")],
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name in the store: a-z, 0-9 and hyphens; a POST's body may say it.")
+    ] = None,
     store: options.Store = None,
+    endpoint: registry.Endpoint = None,
+    token: registry.TokenOption = None,
     title: Annotated[str | None, typer.Option("--title", help="Title for people.")] = None,
     asset: Annotated[str, typer.Option("--asset", help="Key to give the document's files.")] = "data",
     scan: options.Scan = True,
     quiet: options.Quiet = False,
 ) -> None:
-    """Put a mosaic.json, or a mosaic of cogeo-mosaic's DynamoDB table, into a store.
+    """Put a mosaic.json, a mosaic of cogeo-mosaic's DynamoDB table, or what the body of a POST says, into a store.
 
     Example: `quadmosaic register mosaic.json --name jezero`
     """
-    validate_name(name)
     settings = settings_for(store)
+    body = _body(settings, source, endpoint)
+    if body is not None:
+        registry.post(body, store=store, endpoint=endpoint, token=token, name=name)
+        return
+    if name is None:
+        raise Invalid("is missing: --name jezero", field="name")
+    validate_name(name)
     outside = bootstrap.adapters(settings)
 
     async def run() -> tuple[Version, Draft]:
@@ -103,6 +115,17 @@ def show(
     """
     mosaics = Mosaics(store=bootstrap.adapters(settings_for(store)).store)
     print(json.dumps(version_info(asyncio.run(mosaics.version(mosaic))), indent=2))
+
+
+def _body(settings: Settings, source: str, endpoint: str | None) -> JsonObject | None:
+    """What is to be posted: the JSON body of a POST, or any document that goes to an endpoint."""
+    is_file = "://" not in source
+    if not is_file and endpoint is None:
+        return None
+    document = read_json(asyncio.run(bootstrap.mosaic_document(settings, source)))
+    if not isinstance(document, dict):
+        raise Invalid(f"{source} holds no object", field="source")
+    return document if endpoint is not None or "source" in document else None
 
 
 async def _heads(store: MosaicStore) -> list[Version]:

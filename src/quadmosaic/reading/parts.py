@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ type Window = tuple[int, int, int, int]
 type Indices = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Part:
     """Pixels of a GeoBox, and where they are in an image.
 
@@ -33,7 +34,7 @@ class Part:
     image: tuple[int, int]
     window: Window
 
-    @property
+    @cached_property
     def indices(self) -> tuple[Indices, Indices]:
         """Columns and rows of the nearest pixels, counted from the window's corner."""
         width, height = self.image
@@ -48,7 +49,8 @@ class Part:
     def put(self, values: Bands | Flags, target: Bands | Flags) -> None:
         """Write values, (band, row, column) or (band, pixel), into `target`, (band, height, width)."""
         if not self.mesh:
-            target.reshape(len(target), -1)[:, self.across] = values
+            pixels = target.reshape(len(target), -1)
+            pixels[:, slice(None) if self.across.size == pixels.shape[1] else self.across] = values
             return
         rows, columns = slice(self.down[0], self.down[-1] + 1), slice(self.across[0], self.across[-1] + 1)
         if values.shape[1:] == target[0, rows, columns].shape:
@@ -68,10 +70,9 @@ def parts_of(placement: Placement, level: Level, *, full: tuple[int, int], margi
             down = np.flatnonzero(every.any(axis=1))
             columns, rows = placement.columns[0, across], placement.rows[down, 0]
         else:
-            across = np.flatnonzero(every & served)
-            down = across
+            across = down = np.flatnonzero(every & served)
             columns, rows = (
-                np.broadcast_to(positions, every.shape).ravel()[across]
+                np.broadcast_to(positions, every.shape).ravel()[slice(None) if across.size == every.size else across]
                 for positions in (placement.columns, placement.rows)
             )
         if across.size and down.size:
