@@ -69,7 +69,7 @@ def test_mosaics_are_listed_by_name_and_page_by_page(http: httpx.Client) -> None
 
 def test_info_says_where_what_and_how_much(http: httpx.Client) -> None:
     document = get(http, "/mosaics/five/info")
-    assert document == get(http, "/mosaics/five")
+    assert document.items() <= get(http, "/mosaics/five").items()
     assert document["crs"] == "http://www.opengis.net/def/crs/IAU/2015/49900"
     np.testing.assert_allclose(document["bounds"], [76.640625, 18.28125, 77.34375, 18.984375])
     assert document["default_asset"] == "data"

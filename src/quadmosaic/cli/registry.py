@@ -33,7 +33,10 @@ def register(app: typer.Typer) -> None:
     app.command("builds")(builds)
     app.command("schedule")(schedule)
     app.command("tokens")(tokens)
-    granules = typer.Typer(help="Add, remove and list granules by hand.", no_args_is_help=True)
+    granules = typer.Typer(
+        help="Add, remove and list granules by hand.\n\nExample: `quadmosaic granules list jezero`",
+        no_args_is_help=True,
+    )
     granules.command("add")(add_granules)
     granules.command("remove")(remove_granule)
     granules.command("list")(list_granules)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from quadmosaic.domain.errors import NotFound
+from quadmosaic.domain.errors import Invalid, NotFound
 from quadmosaic.domain.granules import Granule
 from quadmosaic.domain.mosaic import MosaicRef, Version
-from quadmosaic.domain.names import parse_ref
+from quadmosaic.domain.names import is_name, parse_ref
 from quadmosaic.ports import MosaicStore, Page
 
 
@@ -20,7 +20,9 @@ class Mosaics:
         return await self.store.version(parse_ref(mosaic))
 
     async def page(self, *, after: str | None = None, limit: int = 100) -> Page[Version]:
-        """Heads of all mosaics, by name; one deleted meanwhile is left out."""
+        """Heads of all mosaics, by name; one deleted meanwhile is left out. Raises Invalid (field "after")."""
+        if after is not None and not is_name(after):
+            raise Invalid("is no mosaic's name: take it from a next link", field="after")
         names = await self.store.mosaics(after=after, limit=limit)
         heads = []
         for name in names.items:
