@@ -19,9 +19,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="QUADMOSAIC_", extra="ignore")
 
-    store: Annotated[
-        str, Field(description="store URL: a folder, file:///folder, memory://, s3:// or dynamodb://")
-    ] = "./quadmosaic-data"
+    store: Annotated[str, Field(description="store URL: a folder, file:///folder, memory://, s3:// or dynamodb://")] = (
+        "./quadmosaic-data"
+    )
     buckets: Annotated[
         dict[str, BucketSettings], Field(description='JSON: source bucket -> {"region", "mode", "endpoint"}')
     ] = {"astrogeo-ard": BucketSettings()}
