@@ -327,6 +327,19 @@ def test_an_empty_store_has_an_empty_list(quadmosaic: Command) -> None:
     assert json.loads(quadmosaic("list", "--store", "new", "--json").out) == []
 
 
+def test_a_deleted_mosaic_leaves_its_name_free_for_another_recipe(
+    quadmosaic: Command, mosaic: Path, tmp_path: Path
+) -> None:
+    document = json.loads(mosaic.read_text())
+    body = {"name": "again", "source": {"type": "mosaicjson", "document": document}, "scan": False}
+    for title in ("one", "other"):
+        (tmp_path / "body.json").write_text(json.dumps(body | {"assets": [title]}))
+        ended = quadmosaic("register", tmp_path / "body.json", "--store", "store")
+        assert ended.code == 0, ended.err
+        assert quadmosaic("delete", "again", "--yes", "--store", "store").code == 0
+    assert quadmosaic("show", "again", "--store", "store").code == 1
+
+
 def test_what_cannot_be_registered_is_said_in_one_line(quadmosaic: Command, mosaic: Path, tmp_path: Path) -> None:
     assert quadmosaic("register", mosaic, "--name", "two", "--store", "store", "-q").code == 0
     (tmp_path / "bad.json").write_text("{}")

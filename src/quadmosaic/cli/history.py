@@ -14,6 +14,7 @@ from quadmosaic import bootstrap
 from quadmosaic.api.documents import version_summary
 from quadmosaic.cli import options
 from quadmosaic.cli.progress import progress_bars
+from quadmosaic.cli.service import service
 from quadmosaic.config import Settings
 from quadmosaic.domain.errors import NotFound
 from quadmosaic.domain.mosaic import Version
@@ -117,7 +118,8 @@ def delete(
     validate_name(name)
     if not yes:
         typer.confirm(f"Delete {name} and all its versions?", abort=True, err=True)
-    asyncio.run(store_of(store).delete(name))
+    settings = Settings() if store is None else Settings(store=store)
+    service(settings, endpoint=None, token=None)("DELETE", f"/mosaics/{name}", None)
     print(json.dumps({"deleted": name}) if as_json else f"{name} is deleted")
 
 
