@@ -2,19 +2,22 @@
 
 python benchmarks/registry.py items [COUNT]   seconds, peak memory, and what a rebuild after 10 + 5 - 3 changes does
 python benchmarks/registry.py kills [TIMES]   a builder killed at random moments gives the digest of an undisturbed one
+python benchmarks/registry.py scan [COUNT]    headers of COGs on a server: seconds, requests and bytes, with one kill
 """
 
 import asyncio
 import json
 import multiprocessing
+import os
 import random
-import resource
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
@@ -22,6 +25,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
+import rasterio
 
 from quadmosaic import bootstrap
 from quadmosaic.bootstrap import Building
@@ -29,16 +33,21 @@ from quadmosaic.config import Settings
 from quadmosaic.domain.errors import NotFound
 from quadmosaic.domain.mosaic import MosaicRef
 from quadmosaic.domain.registrations import parse_registration
+from quadmosaic.services.drafts import Draft
+from quadmosaic.services.job import Job
+from quadmosaic.services.steps import Steps
 from quadmosaic.services.worker import Outcome
 
 COUNT, PAGE = 100_000, 1000
 NEW, CHANGED, REMOVED = 10, 5, 3
 LEASE_S = 0.3
 NAME = "bench"
+COGS = "BENCHMARK_COGS"
+"""The environment variable that names the host of the COGs."""
 
 
-def item(number: int, *, updated: str) -> dict[str, Any]:
-    """A slanted strip anywhere but at the poles."""
+def item(number: int, *, updated: str, files: str) -> dict[str, Any]:
+    """A slanted strip anywhere but at the poles; its file lies below `files`."""
     rng = np.random.default_rng(number)
     west, south = float(rng.uniform(-179, 176)), float(rng.uniform(-80, 75))
     width, height, slant = 0.5, float(rng.uniform(1, 4)), float(rng.uniform(-0.4, 0.4))
@@ -55,7 +64,7 @@ def item(number: int, *, updated: str) -> dict[str, Any]:
         "collection": "strips",
         "geometry": {"type": "Polygon", "coordinates": [[*ring, ring[0]]]},
         "properties": {"datetime": "2024-01-01T00:00:00Z", "updated": updated, "ssys:targets": ["Mars"], "gsd": 6.0},
-        "assets": {"image": {"href": f"s3://astrogeo-ard/strips/{number:06d}.tif", "type": "image/tiff"}},
+        "assets": {"image": {"href": f"{files}/{number:06d}.tif", "type": "image/tiff"}},
         "links": [],
     }
 
@@ -66,7 +75,7 @@ def numbers(count: int, epoch: int) -> list[int]:
     return first if epoch == 0 else [*first[REMOVED:], *range(count, count + NEW)]
 
 
-def serve(count: int, epoch: Any, port: Any) -> None:
+def serve(count: int, epoch: Any, port: Any, files: str) -> None:
     """A STAC API whose items are made when they are asked for."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -81,7 +90,9 @@ def serve(count: int, epoch: Any, port: Any) -> None:
             start = int(dict(parse_qsl(split.query)).get("token", 0))
             there = numbers(count, epoch.value)
             changed = set(there[:CHANGED]) if epoch.value else set()
-            items = [item(n, updated="2025" if n in changed else "2024") for n in there[start : start + PAGE]]
+            items = [
+                item(n, updated="2025" if n in changed else "2024", files=files) for n in there[start : start + PAGE]
+            ]
             following = [{"rel": "next", "href": f"{root}/search?token={start + PAGE}"}]
             self.reply({"features": items, "links": following if start + PAGE < len(there) else []})
 
@@ -109,11 +120,66 @@ def serve(count: int, epoch: Any, port: Any) -> None:
     server.serve_forever()
 
 
+def serve_cogs(cog: bytes, port: Any, asked: Any, sent: Any) -> None:
+    """One COG under any name, whole or in ranges, each name with an ETag of its own; counts requests and bytes."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            found = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+            start = int(found[1]) if found else 0
+            stop = min(int(found[2]) + 1, len(cog)) if found and found[2] else len(cog)
+            body = cog[start:stop]
+            self.send_response(206 if found else 200)
+            if found:
+                self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(cog)}")
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("ETag", f'"{self.path}"')
+            self.send_header("Accept-Ranges", "bytes")
+            self.end_headers()
+            with asked.get_lock():
+                asked.value += 1
+            if self.command == "GET":
+                with sent.get_lock():
+                    sent.value += len(body)
+                self.wfile.write(body)
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 64
+
+        def handle_error(self, *_: object) -> None:
+            """Builders that are killed leave their connections."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    port.value = server.server_port
+    server.serve_forever()
+
+
+def a_cog(folder: str) -> bytes:
+    """A tiled raster with overviews, its block tables some 9 kB."""
+    path = f"{folder}/a.tif"
+    rng = np.random.default_rng(1)
+    heights = np.cumsum(rng.integers(-3, 4, (4096, 8192), dtype=np.int16), axis=1, dtype=np.int16)
+    with rasterio.open(
+        path, "w", driver="COG", width=8192, height=4096, count=1, dtype="int16", nodata=-32768, compress="deflate",
+        blocksize=256, crs="IAU_2015:49910", transform=rasterio.Affine(6, 0, 0, 0, -6, 0),
+    ) as file:  # fmt: skip
+        file.write(heights, 1)
+    return Path(path).read_bytes()
+
+
 @contextmanager
-def api(count: int) -> Iterator[tuple[str, Synchronized]]:
+def api(count: int, files: str = "s3://astrogeo-ard/strips") -> Iterator[tuple[str, Synchronized]]:
     """The API's address, in a process of its own, and which epoch it is."""
     epoch, port = multiprocessing.Value("i", 0), multiprocessing.Value("i", 0)
-    process = multiprocessing.Process(target=serve, args=(count, epoch, port), daemon=True)
+    process = multiprocessing.Process(target=serve, args=(count, epoch, port, files), daemon=True)
     process.start()
     while port.value == 0:
         time.sleep(0.01)
@@ -133,7 +199,10 @@ class Unsent:
 
 def building(store: str, href: str) -> Building:
     settings = Settings(
-        store=store, allowed_hosts=(urlsplit(href).netloc, "s3://astrogeo-ard"), allow_private=True, head_ttl_s=0
+        store=store,
+        allowed_hosts=(urlsplit(href).netloc, os.environ.get(COGS, "s3://astrogeo-ard")),
+        allow_private=True,
+        head_ttl_s=0,
     )
     return bootstrap.building(settings, bootstrap.adapters(settings), queue=Unsent(), wait_s=0, lease_s=LEASE_S)
 
@@ -144,13 +213,13 @@ def registration(href: str) -> dict[str, Any]:
             "scan": False}  # fmt: skip
 
 
-async def begin(built: Building, href: str, build_id: str) -> None:
+async def begin(built: Building, href: str, build_id: str, **more: Any) -> None:
     """Register once, and begin a build."""
     try:
         registered = await built.registry.registered(NAME)
     except NotFound:
         registered = await built.registry.jobs.register(
-            parse_registration({**registration(href), "created": "2026-01-01T00:00:00+00:00"}), after=0
+            parse_registration({**registration(href), **more, "created": "2026-01-01T00:00:00+00:00"}), after=0
         )
     await built.rebuilds.start(registered, trigger="manual", build_id=build_id)
 
@@ -163,29 +232,68 @@ async def work(store: str, href: str, build_id: str) -> None:
         await asyncio.sleep(LEASE_S / 3)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Watched(Steps):
+    """Steps that tell how long each took and how large the process was at most meanwhile."""
+
+    since: list[float] = field(default_factory=lambda: [time.perf_counter()])
+    told: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def note(self, step: str) -> None:
+        now = time.perf_counter()
+        self.told[step] = (now - self.since[0], peak_mb())
+        self.since[0] = now
+        forget_peak()
+
+    async def crawl(self, job: Job) -> bool:
+        self.note("before")
+        ended = await super().crawl(job)
+        self.note("crawl")
+        return ended
+
+    async def scan(self, job: Job) -> bool:
+        ended = await super().scan(job)
+        self.note("scan")
+        return ended
+
+    async def cover(self, job: Job) -> Draft:
+        draft = await super().cover(job)
+        self.note("cover")
+        return draft
+
+
+def measure(store: str, href: str, build_id: str) -> None:
+    """One build in this process, step by step."""
+    built = building(store, href)
+    known = {each.name: getattr(built.worker.steps, each.name) for each in fields(Steps)}
+    steps = Watched(**known)
+    asyncio.run(replace(built.worker, steps=steps).run(NAME, build_id))
+    steps.note("publish")
+    build = asyncio.run(built.registry.jobs.build(NAME, build_id)).build
+    assert build.fault is None, build.fault
+    stored = sum(path.stat().st_size for path in Path(store).rglob("*") if path.is_file()) / 1e6
+    seconds = sum(took for took, _ in steps.told.values()) - steps.told["before"][0]
+    most = max(mb for _, mb in steps.told.values())
+    print(f"{build_id:<8} {build.status:<10} {seconds:6.1f} s, peak {most:4.0f} MB, store {stored:.1f} MB")
+    print("        ", ", ".join(f"{step} {took:.1f} s {mb:.0f} MB" for step, (took, mb) in steps.told.items()))
+    if build.report is not None:
+        r = build.report
+        print(
+            f"         found {r.found} added {r.added} removed {r.removed} changed {r.changed}, scanned {r.scanned} "
+            f"reused {r.reused}, cells changed {r.cells_changed} of {r.cells}, {r.requests} requests, "
+            f"{r.bytes / 1e6:.1f} MB, ${r.cost_usd}"
+        )
+
+
 def many(count: int) -> None:
+    """Each build in a process of its own, so that one's memory is not the other's."""
     with tempfile.TemporaryDirectory() as folder, api(count) as (href, epoch):
-        print(f"{count} items; before: {peak_mb():.0f} MB")
-        for number, build_id in enumerate(("first", "same", "changed")):
+        store = f"{folder}/store"
+        print(f"{count} items", flush=True)
+        for build_id in ("first", "same", "changed"):
             epoch.value = 1 if build_id == "changed" else 0
-            built = building(f"{folder}/store", href)
-            started = time.perf_counter()
-            asyncio.run(begin(built, href, build_id))
-            asyncio.run(work(f"{folder}/store", href, build_id))
-            seconds = time.perf_counter() - started
-            build = asyncio.run(built.registry.jobs.build(NAME, build_id)).build
-            files = [path for path in Path(folder).rglob("*") if path.is_file() and path.stat().st_mtime > 0]
-            stored = sum(path.stat().st_size for path in files) / 1e6
-            print(
-                f"{build_id:<8} {build.status:<10} {seconds:7.1f} s  peak {peak_mb():6.0f} MB  store {stored:6.1f} MB"
-            )
-            if build.report is not None:
-                r = build.report
-                print(
-                    f"         found {r.found} added {r.added} removed {r.removed} changed {r.changed} cells changed "
-                    f"{r.cells_changed} of {r.cells}, {r.requests} requests, {r.bytes / 1e6:.1f} MB, ${r.cost_usd}"
-                )
-            assert build.fault is None, (number, build.fault)
+            asyncio.run(begin(building(store, href), href, build_id))
+            subprocess.run([sys.executable, __file__, "measure", store, href, build_id], check=True)
 
 
 def kills(times: int, count: int = 3000) -> None:
@@ -204,7 +312,7 @@ def kills(times: int, count: int = 3000) -> None:
             while True:
                 began = time.perf_counter()
                 process = subprocess.Popen(command(store, href))
-                time.sleep(chance.uniform(0.4, 1.0) * usual)
+                time.sleep(chance.uniform(0.3, 1.4) * usual)
                 is_killed = process.poll() is None and killed < times
                 if is_killed:
                     process.kill()
@@ -218,6 +326,38 @@ def kills(times: int, count: int = 3000) -> None:
             different += digest(store) != expected
         print(f"{killed} kills in {rounds} builds; undisturbed {usual:.1f} s each")
         print(f"heads that were wrong at a kill: {wrong}; builds with another digest at the end: {different}")
+
+
+def scan(count: int) -> None:
+    """A build whose files are opened, another that is killed in the middle of that, and a rebuild of what is known."""
+    port, asked, sent = multiprocessing.Value("i", 0), multiprocessing.Value("q", 0), multiprocessing.Value("q", 0)
+    with tempfile.TemporaryDirectory() as folder:
+        cog = a_cog(folder)
+        cogs = multiprocessing.Process(target=serve_cogs, args=(cog, port, asked, sent), daemon=True)
+        cogs.start()
+        while port.value == 0:
+            time.sleep(0.01)
+        os.environ[COGS] = f"127.0.0.1:{port.value}"
+        with api(count, f"http://127.0.0.1:{port.value}") as (href, epoch):
+            print(f"{count} COGs of {len(cog) / 1e6:.1f} MB", flush=True)
+            for store, build_id in (("calm", "first"), ("calm", "same"), ("calm", "changed"), ("wild", "first")):
+                epoch.value = 1 if build_id == "changed" else 0
+                place = f"{folder}/{store}"
+                asyncio.run(begin(building(place, href), href, build_id, scan=True))
+                asked.value = sent.value = 0
+                if store == "wild":
+                    process = subprocess.Popen([sys.executable, __file__, "work", place, href, build_id])
+                    while asked.value < 2 * count:
+                        time.sleep(0.01)
+                    process.kill()
+                    process.wait()
+                    print(f"killed after {asked.value} requests")
+                    time.sleep(LEASE_S)
+                subprocess.run([sys.executable, __file__, "measure", place, href, build_id], check=True)
+                print(f"         {asked.value} requests ({asked.value / count:.2f} per COG), {sent.value / 1e6:.1f} MB",
+                      f"from the COGs' server, digest {digest(place)}", flush=True)  # fmt: skip
+        cogs.terminate()
+        cogs.join()
 
 
 def command(store: str, href: str) -> list[str]:
@@ -234,8 +374,14 @@ def digest(store: str) -> str | None:
 
 
 def peak_mb() -> float:
-    """Largest resident size of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    """Largest resident size of this process since `forget_peak`, or ever."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return next(int(line.split()[1]) / 1e3 for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+def forget_peak() -> None:
+    """Let the largest size be counted anew (Linux)."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 if __name__ == "__main__":
@@ -244,6 +390,10 @@ if __name__ == "__main__":
             many(int(count[0]) if count else COUNT)
         case ["kills", *times]:
             kills(int(times[0]) if times else 50)
+        case ["scan", *count]:
+            scan(int(count[0]) if count else 5000)
+        case ["measure", store, href, build_id]:
+            measure(store, href, build_id)
         case ["work", store, href, build_id]:
             asyncio.run(work(store, href, build_id))
         case _:

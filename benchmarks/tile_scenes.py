@@ -1,6 +1,7 @@
 """Scenes for the tile benchmark: strips as real ones are stored, on Mars and on Earth, up to sixteen deep."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,12 +54,12 @@ SCENES = (
 )  # fmt: skip
 
 
-def make(folder: Path) -> None:
+def make(folder: Path, scenes: Sequence[Scene] = SCENES, *, depth: int = DEPTH) -> None:
     """Write every scene's strips as COGs, and items.json beside them, with hrefs relative to `folder`."""
-    for scene in SCENES:
+    for scene in scenes:
         target = folder / scene.name
         target.mkdir(parents=True, exist_ok=True)
-        features = [_strip(folder, scene, number) for number in range(DEPTH)]
+        features = [_strip(folder, scene, number) for number in range(depth)]
         (target / "items.json").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
         print(f"{scene.name}: {sum(file.stat().st_size for file in target.iterdir()) / 1e6:.0f} MB", flush=True)
 

@@ -1,6 +1,5 @@
 """The peer: TiTiler's mosaic routes on planetcantile's sets, with the GDAL settings that TiTiler recommends."""
 
-import json
 import os
 
 os.environ |= {
@@ -16,22 +15,17 @@ os.environ |= {
     "VSI_CACHE_SIZE": "5000000",
 }
 
-import morecantile
+from planetcantile.defaults import planetary_tms  # before morecantile, so that both have one list of sets
+
+# isort: split
 from cogeo_mosaic.backends import MosaicBackend
 from fastapi import FastAPI
 from titiler.core.errors import DEFAULT_STATUS_CODES, add_exception_handlers
 from titiler.mosaic.errors import MOSAIC_STATUS_CODES
 from titiler.mosaic.factory import MosaicTilerFactory
 
-from quadmosaic.domain import grids
-
-GRIDS = ("MarsMercatorSphere", "MarsEquidistantCylindricalSphere", "WebMercatorQuad")
-
-sets = {
-    name: morecantile.TileMatrixSet.model_validate(json.loads(json.dumps(grids.load(name).document))) for name in GRIDS
-}
 app = FastAPI()
-routes = MosaicTilerFactory(backend=MosaicBackend, supported_tms=morecantile.TileMatrixSets(sets))
+routes = MosaicTilerFactory(backend=MosaicBackend, supported_tms=planetary_tms)
 app.include_router(routes.router)
 add_exception_handlers(app, DEFAULT_STATUS_CODES)
 add_exception_handlers(app, MOSAIC_STATUS_CODES)

@@ -1,26 +1,25 @@
-"""The Lambda function behind API Gateway: an HTTP API event in, the application called, nothing else."""
+"""The Lambda function of maps and tiles, which only reads: an HTTP event in, the application called, nothing else."""
 
-from mangum import Mangum
-from mangum.types import ASGI
-from starlette.types import ASGIApp, Receive, Scope, Send
-
-from quadmosaic.bootstrap import http_app
+from lambda_handler import logs, snapshots
+from lambda_handler.edge import http_handler
+from lambda_handler.invocations import seconds_left
+from quadmosaic import bootstrap
 from quadmosaic.config import Settings
 
-DEFAULT_STAGE = "$default"
+RESERVE_S = 2.0
+"""Of an invocation, for what follows the reading: merging, encoding and sending."""
+LEAST_S = 0.1
+
+settings = Settings()
+logs.configure(settings.log_level)
 
 
-def below_stage(app: ASGIApp) -> ASGI:
-    """The application below the stage's name, with which the paths of all stages but the default one begin."""
-
-    async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        stage = scope["aws.event"]["requestContext"].get("stage", DEFAULT_STAGE)
-        if stage != DEFAULT_STAGE and f"{scope['path']}/".startswith(f"/{stage}/"):
-            scope = {**scope, "root_path": f"/{stage}"}
-        await app(scope, receive, send)
-
-    return call
+def deadline() -> float:
+    """Seconds for the reading of an image: the settings' own, or what Lambda leaves of them."""
+    return max(LEAST_S, min(settings.tile_deadline_s, seconds_left() - RESERVE_S))
 
 
-app = http_app(Settings(), metrics=False)
-handler = Mangum(below_stage(app), lifespan="off")
+served = bootstrap.maps_served(settings, deadline=deadline)
+app = served.app
+handler = http_handler(app)
+snapshots.prepare(served)

@@ -6,13 +6,14 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
+from lambda_handler import logs
+from lambda_handler.invocations import Context
 from quadmosaic import bootstrap
 from quadmosaic.bootstrap import Building
 from quadmosaic.config import Settings
 from quadmosaic.domain.errors import Invalid, QuadmosaicError
-from quadmosaic.observability import configure_logging
 from quadmosaic.ports import Queue
 from quadmosaic.services.scheduling import checked_name, parse_moment
 from quadmosaic.services.worker import Outcome
@@ -24,12 +25,6 @@ RESERVE_S = 120.0
 
 type Left = Callable[[], float]
 """Seconds until the function is stopped."""
-
-
-class Context(Protocol):
-    """What Lambda tells of an invocation."""
-
-    def get_remaining_time_in_millis(self) -> int: ...
 
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
@@ -92,6 +87,7 @@ def _detail(event: Mapping[str, Any]) -> Mapping[str, Any]:
 @cache
 def _assembled() -> tuple[Building, Queue, "asyncio.Runner"]:
     settings = Settings()
-    configure_logging(settings.log_level)
+    logs.configure(settings.log_level)
     queue = bootstrap.sqs_queue(settings)
-    return bootstrap.building(settings, bootstrap.adapters(settings), queue=queue), queue, asyncio.Runner()
+    outside = bootstrap.adapters(settings, any_source=False)
+    return bootstrap.building(settings, outside, queue=queue), queue, asyncio.Runner()

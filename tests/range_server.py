@@ -24,7 +24,8 @@ class RangeServer(ThreadingHTTPServer):
 
     Keys with `slow` wait while `is_slow`, keys with `secret` are forbidden, keys with `plain` have no ETag.
 
-    Keys with `lax` are served whatever If-Match says.
+    Keys with `lax` are served whatever If-Match says, keys with `weak` have a weak ETag, keys with `moved` are sent on
+    to the same key without that at `elsewhere`.
     """
 
     daemon_threads = True
@@ -34,6 +35,7 @@ class RangeServer(ThreadingHTTPServer):
         self.folder = folder
         self.delay_s = delay_s
         self.is_slow = True
+        self.elsewhere = ""
         self.under_way = 0
         self.most_at_once = 0
         self.counting = threading.Lock()
@@ -76,10 +78,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.count(1)
         if "slow" in key and self.server.is_slow:
             time.sleep(self.server.delay_s)
-        etag = f'"{hashlib.md5(body).hexdigest()}"'
+        etag = f'{"W/" * ("weak" in key)}"{hashlib.md5(body).hexdigest()}"'
         status = self._status(key, path, etag, span)
         sent = body[slice(*span)] if span and status == 206 else body if status == 200 else b""
-        self.send_response(status)
+        self.send_response(302 if "moved" in key else status)
+        if "moved" in key:
+            self.send_header("Location", f"{self.server.elsewhere}/{key.replace('moved-', '')}")
         if status == 206 and span:
             self.send_header("Content-Range", f"bytes {span[0]}-{span[1] - 1}/{len(body)}")
         if "plain" not in key:

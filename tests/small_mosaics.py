@@ -15,7 +15,7 @@ from quadmosaic.domain import footprints
 from quadmosaic.domain.mosaic import Defaults, Recipe, Version
 from quadmosaic.domain.sources import FeaturesSource
 from quadmosaic.ports import MosaicStore
-from quadmosaic.services.builds import publish
+from quadmosaic.services.drafts import publish
 
 MARS_NODATA = -32767.0
 EUROPA_NODATA = -3.4028226550889045e38

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from stac_items import Item
+from stac_items import COLLECTION, Item
 
 
 @dataclass(kw_only=True)
@@ -24,6 +24,9 @@ class Script:
     allows_post: bool = True
     garbage: bytes | None = None
     has_search: bool = True
+    has_children: bool = False
+    root: str | None = None
+    """Where the collection says that the API is; its own address when None."""
     redirect: str | None = None
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
@@ -52,6 +55,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, self._landing())
         elif split.path == "/api/search":
             self._search("GET", dict(parse_qsl(split.query)))
+        elif split.path == f"/api/collections/{COLLECTION}":
+            self._answer(200, {"type": "Collection", "id": COLLECTION, "links": self._collection_links()})
+        elif split.path == f"/api/collections/{COLLECTION}/items":
+            self._items(dict(parse_qsl(split.query)))
         else:
             self._answer(404, {"description": "no such page"})
 
@@ -64,7 +71,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _landing(self) -> dict[str, Any]:
         search = [{"rel": "search", "href": f"{self._root()}/search", "method": method} for method in ("GET", "POST")]
-        return {"type": "Catalog", "id": "test", "links": search if self.script.has_search else []}
+        child = [{"rel": "child", "href": f"{self._root()}/collections/{COLLECTION}"}]
+        shown = [*(search if self.script.has_search else []), *(child if self.script.has_children else [])]
+        return {"type": "Catalog", "id": "test", "links": shown}
+
+    def _collection_links(self) -> list[dict[str, Any]]:
+        items = {"rel": "items", "href": f"{self._root()}/collections/{COLLECTION}/items"}
+        return [items, {"rel": "root", "href": self.script.root or self._root()}]
+
+    def _items(self, asked: dict[str, Any]) -> None:
+        """OGC API Features: the items of the collection, whose next page is a GET address."""
+        self.script.asked.append(("ITEMS", asked))
+        page = self._page(asked)
+        following = [{**link, "href": f"?token={link['body']['token']}"} for link in page["links"]]
+        links = [{"rel": link["rel"], "href": link["href"]} for link in following] + self._collection_links()[1:]
+        self._answer(200, {**page, "links": links})
 
     def _search(self, method: str, asked: dict[str, Any]) -> None:
         script = self.script
@@ -83,6 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _page(self, asked: dict[str, Any]) -> dict[str, Any]:
         found = [item for item in self.script.items if not asked.get("ids") or item["id"] in asked["ids"]]
+        found = [item for item in found if item.get("collection") in asked.get("collections", [item.get("collection")])]
         start, limit = int(asked.get("token", 0)), int(asked.get("limit", 10))
         links = [self._next(asked, start + limit)] if start + limit < len(found) else []
         return {"type": "FeatureCollection", "features": found[start : start + limit], "links": links}

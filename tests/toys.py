@@ -20,7 +20,7 @@ from quadmosaic.domain.granules import Granule, Header
 from quadmosaic.domain.mosaic import Defaults, Recipe, Version
 from quadmosaic.domain.sources import CogsSource, FeaturesSource
 from quadmosaic.ports import NO_HEADERS, GranuleReader, Layer, MosaicStore, ReadFailure, ReadOptions
-from quadmosaic.services.builds import publish
+from quadmosaic.services.drafts import publish
 from rasters import Array, Bounds, write_raster
 
 MARS = "IAU_2015:49910"

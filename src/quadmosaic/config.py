@@ -1,4 +1,4 @@
-"""Settings: what the environment may say, each documented in the README's table."""
+"""Settings: what the environment may say, each documented in docs/reference/settings.md."""
 
 from typing import Annotated, Literal
 
@@ -32,9 +32,15 @@ class Settings(BaseSettings):
     tokens: Annotated[
         SecretStr | None, Field(description="write tokens as `quadmosaic tokens` prints them, or a secret's ARN")
     ] = None
+    authority: Annotated[
+        Literal["tokens", "gateway"], Field(description="who decides on writes: our tokens, or API Gateway's authorizer")
+    ] = "tokens"
     max_body_mb: Annotated[int, Field(ge=1, description="largest body of a request")] = 32
     max_items: Annotated[int, Field(ge=1, description="granules of one mosaic at the most")] = 250_000
     max_cells: Annotated[int, Field(ge=1, description="index cells of one mosaic at the most")] = 2_000_000
+    recheck_days: Annotated[
+        int, Field(ge=0, description="days after which builds ask whether a known file is still the same; 0: never")
+    ] = 30
     build_wait_s: Annotated[float, Field(ge=0, description="seconds a request waits for its build")] = 20.0
     queue_url: Annotated[str | None, Field(description="SQS queue of builds; within the process when absent")] = None
     schedules: Annotated[
@@ -43,12 +49,18 @@ class Settings(BaseSettings):
     cache_mb: Annotated[int, Field(ge=1, description="memory for look-ups")] = 128
     block_cache_mb: Annotated[int, Field(ge=1, description="memory for decoded blocks")] = 128
     max_granules: Annotated[int, Field(ge=1, description="granules read for one image at the most")] = 64
-    max_reads: Annotated[int, Field(ge=1, description="granules read at once for one image")] = 8
+    max_reads: Annotated[int, Field(ge=1, description="files that GDAL reads at once, over all images")] = 8
+    max_requests: Annotated[
+        int, Field(ge=1, description="byte ranges fetched at once from one bucket or host, over all images")
+    ] = 128
     tile_deadline_s: Annotated[float, Field(gt=0, description="seconds after which an image is drawn as it is")] = 20.0
     head_ttl_s: Annotated[float, Field(ge=0, description="seconds a head may be remembered")] = 5.0
     cors_origins: Annotated[
         tuple[str, ...], NoDecode, Field(description="origins that may use the maps, comma-separated")
     ] = ("*",)
+    public_url: Annotated[
+        str | None, Field(description="address of the service for its users, where a CDN or a proxy stands before it")
+    ] = None
     viewer_assets: Annotated[
         str | None, Field(description="folder with ol and proj4 (a node_modules), instead of the CDN")
     ] = None

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -286,6 +286,10 @@ class Ledger(Protocol):
         """Remove a stream; one that is gone already is no error."""
         ...
 
+    async def trim(self, stream: str, *, below: int) -> None:
+        """Remove the records with lower numbers, but never the last one."""
+        ...
+
 
 class Queue(Protocol):
     """Takes messages about builds to a worker, at least once each."""
@@ -300,4 +304,17 @@ class Scheduler(Protocol):
 
     async def put(self, mosaic: str, schedule: Schedule | None, *, since: datetime) -> None:
         """Set the mosaic's schedule, or take it away with None; repeating it changes nothing."""
+        ...
+
+
+@runtime_checkable
+class Connected(Protocol):
+    """What an adapter offers besides, if it keeps clients and connections."""
+
+    def connect(self) -> None:
+        """Make the clients now, which the first call would have to wait for; nothing is sent."""
+        ...
+
+    def disconnect(self) -> None:
+        """Forget connections and whatever holds for seconds only: the process has slept, and is perhaps a copy."""
         ...

@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping
 from random import Random
+from time import time
 from typing import Any
 
 import pytest
 from aws import AwsServers, new_engine
-from engines import CACHE_BYTES, TableEngine, open_on
+from engines import CACHE_BYTES, Killed, TableEngine, open_on
 from indexes import below, found, granule, header, in_cells, listed, manifest_of, random_index, small_index
 
-from quadmosaic.domain.errors import Invalid, Unavailable
+from quadmosaic.domain.errors import Conflict, Invalid, Unavailable
 from quadmosaic.domain.mosaic import Index, MosaicRef, Version
 from quadmosaic.ports import MosaicStore
 from quadmosaic.storage.dynamodb import TableBucket
 from quadmosaic.storage.dynamodb_client import Table
+from quadmosaic.storage.ledger import BucketLedger
 from quadmosaic.storage.objects import ObjectMosaicStore, open_store
 from quadmosaic.storage.opening import open_bucket
 
@@ -85,12 +87,55 @@ async def test_10_000_granules_in_one_cell(engine: TableEngine) -> None:
         grid_id="MarsMercatorSphere", zoom=2, granules=members, cells={"12": tuple(range(10_000)), "13": (7,)}
     )
     version = await publish(open_on(engine.bucket()), index)
-    large = await open_bucket(engine.documents).missing([path for path in await engine.paths() if "/parts/" in path])
-    assert len(large) < len([path for path in await engine.paths() if "/parts/" in path])
+    large = [entry.path async for entry in open_bucket(engine.documents).entries("")]
+    assert 0 < len(large) < len([path for path in await engine.paths() if "/parts/" in path])
     back = await open_on(engine.bucket()).lookup(version, ["12", "13"])
     assert found(back.cells) == listed(index)
     store = open_on(engine.bucket())
     await store.delete("jezero")
+    assert not [entry.path async for entry in open_bucket(engine.documents).entries("")]
+
+
+class DeadTable(Table):
+    """Dies instead of its first write."""
+
+    async def call(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        if operation == "put_item":
+            raise Killed
+        return await super().call(operation, parameters)
+
+
+async def test_a_writer_killed_between_a_large_record_and_its_item_is_in_nobodys_way(engine: TableEngine) -> None:
+    documents, random = open_bucket(engine.documents), Random(3)
+    dead = TableBucket(DeadTable(region=engine.table.region, name=engine.table.name), documents=documents)
+    stream, first, second = "crawl/jezero/b1", random.randbytes(500_000), random.randbytes(500_000)
+    with pytest.raises(Killed):
+        await BucketLedger(dead, token=lambda: random.randbytes(16)).append(stream, first, after=0)
+    assert len([entry.path async for entry in documents.entries("")]) == 1
+
+    ledger = BucketLedger(engine.bucket(), token=lambda: random.randbytes(16))
+    assert await ledger.last(stream) is None
+    assert await ledger.append(stream, second, after=0) == 1
+    assert await ledger.entry(stream, 1) == second
+    with pytest.raises(Conflict):
+        await ledger.append(stream, first, after=0)
+    assert await engine.bucket().tidy(time() - 60) == 0
+    assert await engine.bucket().tidy(time() + 60) == 2
+    assert await ledger.entry(stream, 1) == second
+    await ledger.remove(stream)
+    assert not [entry.path async for entry in documents.entries("")]
+
+
+async def test_a_large_object_that_an_earlier_release_wrote_is_read_and_removed(engine: TableEngine) -> None:
+    path, body = "mosaics/jezero/lives/0000000000/versions/0000000001", b"x" * 400_000
+    await open_bucket(engine.documents).create(path, body)
+    partition, _, sort = path.rpartition("/")
+    item = {"pk": {"S": partition}, "sk": {"S": sort}, "document": {"N": str(len(body))}, "modified": {"N": "0"}}
+    await engine.table.call("put_item", {"Item": item})
+    assert await engine.bucket().get(path) == body
+    assert await engine.bucket().tidy(time() + 60) == 0
+    await engine.bucket().remove([path])
+    assert await engine.bucket().get(path) is None
     assert not [entry.path async for entry in open_bucket(engine.documents).entries("")]
 
 

@@ -68,6 +68,17 @@ async def test_removing_a_stream_leaves_the_others(ledger: Ledger) -> None:
     assert await ledger.last("crawl/jezero/b2") == Entry(1, b"y")
 
 
+async def test_old_records_are_taken_away_and_the_last_one_stays(ledger: Ledger) -> None:
+    for number in range(12):
+        await ledger.append("builds/jezero", b"%d" % number, after=number)
+    await ledger.trim("builds/jezero", below=10)
+    assert [await ledger.entry("builds/jezero", number) for number in (1, 9, 10, 12)] == [None, None, b"9", b"11"]
+    await ledger.trim("builds/jezero", below=99)
+    assert await ledger.last("builds/jezero") == Entry(12, b"11")
+    assert await ledger.append("builds/jezero", b"12", after=12) == 13
+    await ledger.trim("builds/nobody", below=5)
+
+
 async def test_a_damaged_record_is_said_to_be_broken(bucket: Bucket, ledger: Ledger) -> None:
     await bucket.create("registry/names/0000000001", b"0123456789abcdefnot zlib")
     with pytest.raises(Broken, match="damaged"):

@@ -3,7 +3,7 @@
 import gzip
 import json
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -14,7 +14,9 @@ from cogeo_mosaic.backends.dynamodb import DynamoDBBackend
 from cogeo_mosaic.mosaic import MosaicJSON
 from typer.testing import CliRunner
 
-from quadmosaic.catalog.mosaic_documents import DocumentAccess, read_mosaic_document
+from quadmosaic.catalog.documents import Files
+from quadmosaic.catalog.mosaic_documents import read_mosaic_document
+from quadmosaic.catalog.stac_http import StacHttp
 from quadmosaic.cli import app
 from quadmosaic.domain.errors import Invalid, NotFound, QuadmosaicError, TooLarge, Unavailable
 from quadmosaic.domain.mosaicjson import parse
@@ -34,11 +36,15 @@ DOCUMENT = {
     "tiles": TILES,
 }
 RAW = json.dumps(DOCUMENT).encode()
-OPEN = DocumentAccess()
 
 
-async def read(href: str, *, max_bytes: int = 10_000_000, access: DocumentAccess = OPEN) -> bytes:
-    return await read_mosaic_document(href, max_bytes=max_bytes, access=access)
+def unhurried(_: float) -> None:
+    """Nobody waits in a test."""
+
+
+async def read(href: str, *, max_bytes: int = 10_000_000, permit: Callable[[str], None] | None = None) -> bytes:
+    files = Files(http=StacHttp(permit=permit, sleep=unhurried), buckets={}, any_bucket=True)
+    return await read_mosaic_document(href, max_bytes=max_bytes, files=files)
 
 
 @pytest.fixture
@@ -104,7 +110,7 @@ async def test_a_file_is_read_by_path_and_by_url(tmp_path: Path) -> None:
     (tmp_path / "a b.json.gz").write_bytes(gzip.compress(RAW))
     for href in (str(tmp_path / "a b.json.gz"), (tmp_path / "a b.json.gz").as_uri()):
         assert same(await read(href))
-    with pytest.raises(NotFound, match="absent"):
+    with pytest.raises(Invalid, match="absent"):
         await read(str(tmp_path / "absent.json"))
 
 
@@ -114,7 +120,7 @@ async def test_an_object_of_a_bucket_is_read() -> None:
     client.put_object(Bucket=BUCKET, Key="some where/mosaic.json.gz", Body=gzip.compress(RAW))
     assert same(await read(f"s3://{BUCKET}/some where/mosaic.json.gz"))
     for href in (f"s3://{BUCKET}/absent.json", "s3://no-such-bucket/mosaic.json"):
-        with pytest.raises(NotFound):
+        with pytest.raises(Invalid, match="does not exist"):
             await read(href)
     with pytest.raises(Invalid):
         await read("s3://bucket-only")
@@ -129,7 +135,13 @@ async def test_a_document_on_the_web_is_read(web: str, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "error"),
-    [("/x", NotFound), ("/forbidden", Invalid), ("/circle", Invalid), ("/to-a-file", Invalid), ("/down", Unavailable)],
+    [
+        ("/x", Invalid),
+        ("/forbidden", Invalid),
+        ("/circle", Unavailable),
+        ("/to-a-file", Invalid),
+        ("/down", Unavailable),
+    ],
 )
 async def test_what_goes_wrong_on_the_web_is_said(web: str, path: str, error: type[QuadmosaicError]) -> None:
     with pytest.raises(error):
@@ -142,7 +154,7 @@ async def test_an_address_that_must_not_be_fetched_is_asked_about_after_each_red
             raise Invalid("must not be fetched", field="source.href")
 
     with pytest.raises(Invalid, match="must not"):
-        await read(f"{web}/moved", access=DocumentAccess(permit=permit))
+        await read(f"{web}/moved", permit=permit)
 
 
 async def test_a_document_has_a_limit(web: str, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from affine import Affine
 from rasterio.control import GroundControlPoint
 from readers import READERS, granule, read_layer, read_one
 
+from quadmosaic.domain import grids
 from quadmosaic.domain.errors import Invalid, Unavailable
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.ports import GranuleReader, Layer, ReadFailure, ReadOptions
@@ -100,6 +101,75 @@ async def test_without_overviews_a_smoothing_kernel_widens_to_smooth(reader: Gra
     path = write_raster(tmp_path / "a.tif", checks, crs=MARS, bounds=BOX.bounds)
     layer = await read_layer(reader, path, BOX, resampling="bilinear")
     assert np.abs(layer.bands.astype(int) - 100).max() <= 1
+
+
+TURNED = "+proj=stere +lat_0=90 +lon_0=45 +R=3396190"
+
+
+@pytest.mark.parametrize("kernel", ["bilinear", "cubic", "lanczos", "average"])
+async def test_without_overviews_kernels_smooth_where_axes_are_turned_too(
+    reader: GranuleReader, tmp_path: Path, kernel: str
+) -> None:
+    checks = (np.indices((512, 512)).sum(axis=0) % 2 * 200).astype(np.uint8)[None]
+    path = write_raster(tmp_path / "a.tif", checks, crs="IAU_2015:49930", bounds=(-256e2, -256e2, 256e2, 256e2))
+    layer = await read_layer(
+        reader, path, GeoBox(TURNED, (-128e2, -128e2, 128e2, 128e2), 64, 64), resampling=kernel, reproject=kernel
+    )
+    assert layer.mask.all()
+    assert np.abs(layer.bands.astype(int) - 100).max() <= 12
+
+
+async def test_an_average_weighs_areas_where_axes_are_turned(reader: GranuleReader, tmp_path: Path) -> None:
+    """A pixel of 4 x 4, turned by 45 degrees, spans 4 x 4 of the raster: half of what it has on either side."""
+    halves = np.where(np.arange(512) < 256, 0, 200).astype(np.float32)
+    path = write_raster(
+        tmp_path / "a.tif",
+        np.broadcast_to(halves, (1, 512, 512)),
+        crs="IAU_2015:49930",
+        bounds=(-256e2, -256e2, 256e2, 256e2),
+    )
+    box = GeoBox(TURNED, (-2e2, -2e2, 2e2, 2e2), 1, 1)
+    layer = await read_layer(reader, path, box.buffered(8), resampling="average", reproject="average")
+    away = (np.arange(17) - 8) * 4
+    offset = (away[None, :] + away[:, None]) / np.sqrt(2)
+    turned_other_way = (away[None, :] - away[:, None]) / np.sqrt(2)
+    expected = [np.clip(way * 50 + 100, 0, 200) for way in (offset, -offset, turned_other_way, -turned_other_way)]
+    assert min(np.abs(layer.bands[0] - each).max() for each in expected) < 0.5
+
+
+OCENTRIC = str(grids.load("MarsGeographicOcentric").crs.to_wkt())
+
+
+@pytest.mark.parametrize("kernel", ["nearest", "bilinear", "cubic", "lanczos", "average"])
+async def test_boxes_of_ocentric_latitudes_are_placed_and_smoothed(
+    reader: GranuleReader, tmp_path: Path, kernel: str
+) -> None:
+    """The raster holds its own rows, of which the hundredth begins at the latitude in the middle of the box."""
+    degree = 3396190 * np.pi / 180
+    rows = np.broadcast_to((np.arange(200) + 0.5)[:, None], (1, 200, 200)).astype(np.float32)
+    bounds = (70 * degree, 40 * degree, 80 * degree, 50 * degree)
+    path = write_raster(tmp_path / "a.tif", rows, crs=MARS, bounds=bounds)
+    to_ocentric = pyproj.Transformer.from_crs(MARS, OCENTRIC, always_xy=True)
+    x, y = to_ocentric.transform(75 * degree, 45 * degree)
+    layer = await read_layer(
+        reader,
+        path,
+        GeoBox(OCENTRIC, (x - 0.5, y - 0.5, x + 0.5, y + 0.5), 20, 20),
+        resampling=kernel,
+        reproject=kernel,
+    )
+    assert layer.mask.all()
+    assert layer.bands[0, 9:11].mean() == pytest.approx(100, abs=0.6)
+    assert 18 < np.ptp(layer.bands) < 21
+
+
+async def test_a_kernel_that_knows_no_ocentric_latitudes_says_so(reader: GranuleReader, tmp_path: Path) -> None:
+    path = write_raster(tmp_path / "a.tif", ramp(64, 64), crs=MARS, bounds=(4.2e6, 6e5, 4.6e6, 1e6))
+    answer = await read_one(
+        reader, path, GeoBox(OCENTRIC, (71.0, 11.0, 75.0, 15.0), 32, 32), resampling="mode", reproject="mode"
+    )
+    assert isinstance(answer, ReadFailure)
+    assert "mode is not known for ocentric latitudes" in answer.reason
 
 
 async def test_a_huge_window_without_overviews_is_read_thinned_out(reader: GranuleReader, tmp_path: Path) -> None:

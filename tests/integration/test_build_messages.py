@@ -21,6 +21,7 @@ from quadmosaic.domain.registrations import parse_registration
 from quadmosaic.domain.schedules import Schedule
 from quadmosaic.ports import Queue
 from quadmosaic.services.jobs import Registered
+from quadmosaic.services.vetting import unchecked
 from quadmosaic.triggers.aws import EventBridgeScheduler, SqsQueue
 from registries import Place, features
 
@@ -130,6 +131,18 @@ async def test_a_build_that_checkpoints_gives_the_same_digest(place: Place, tmp_
     assert (await digest(place))[1] == (await digest(undisturbed))[1]
 
 
+async def test_a_style_that_only_the_builder_can_judge_fails_the_build_by_its_name(place: Place) -> None:
+    queue = ListQueue()
+    built = built_on(place, queue)
+    elsewhere = replace(built.registry, vetting=replace(built.registry.vetting, check_style=unchecked))
+    receipt = await elsewhere.register(parse_registration({**cogs(place), "defaults": {"colormap_name": "viridiss"}}))
+    assert receipt.build is not None
+    await handle(event(*queue.sent), built=built, queue=queue, left=lambda: 900)
+    build = (await built.registry.jobs.build("m", receipt.build.id)).build
+    assert build.fault is not None
+    assert (build.status, build.fault.status, build.fault.field) == ("failed", 400, "defaults.colormap_name")
+
+
 async def test_a_message_for_a_build_that_is_worked_on_is_left_for_later(place: Place) -> None:
     queue = ListQueue()
     built = built_on(place, queue)
@@ -189,7 +202,9 @@ async def test_a_source_out_of_reach_is_tried_again_a_few_times(place: Place) ->
     queue = ListQueue()
     body = {"name": "m", "source": {"type": "stac", "href": "http://127.0.0.1:9/api"}}
     options = {"allowed_hosts": ("127.0.0.1:9",), "allow_private": True}
-    built = built_on(Place(folder=place.folder, options=options), queue)
+    waits: list[float] = []
+    settings = Place(folder=place.folder, options=options).settings
+    built = bootstrap.building(settings, bootstrap.adapters(settings), queue=queue, wait_s=0, sleep=waits.append)
     build_id = await begin(built, body)
     quick = replace(built, worker=replace(built.worker, tries=2))
     rounds = 0
@@ -198,6 +213,7 @@ async def test_a_source_out_of_reach_is_tried_again_a_few_times(place: Place) ->
         rounds += 1
     build = (await built.registry.jobs.build("m", build_id)).build
     assert (rounds, build.status) == (2, "failed")
+    assert waits == [0.5, 1.0, 2.0, 4.0] * 2
     assert build.fault is not None
     assert build.fault.status == Unavailable.status
 

@@ -15,7 +15,7 @@ from quadmosaic.domain.mosaic import Defaults, Recipe
 from quadmosaic.domain.mosaicjson import parse
 from quadmosaic.domain.mosaicjson_index import from_index
 from quadmosaic.domain.sources import CogsSource, FeaturesSource, Source
-from quadmosaic.services.builds import Draft, publish, require_free
+from quadmosaic.services.drafts import Draft, publish, require_free
 from rasters import write_raster
 from toys import Toys, heights, item, tile_box, write_tile
 

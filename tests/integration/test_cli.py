@@ -1,18 +1,17 @@
 """The commands: what they print, where they print it, and how they end."""
 
 import gzip
-import io
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 import typer.main
 
-from quadmosaic.cli import app, main
+from fixtures_command import Command, assert_said_in_one_line
+from quadmosaic.cli import app
 from quadmosaic.domain.mosaicjson_faults import faults
 from rasters import Array
 from stac_api import Script, serving
@@ -22,44 +21,6 @@ from toys import heights, tile_box, write_tile
 NODATA = -32767.0
 COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 JEZERO_QUADKEYS = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> dict:
-        return json.loads(self.out)
-
-
-type Command = Callable[..., Ended]
-
-
-@pytest.fixture
-def quadmosaic(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path) -> Command:
-    """Runs the command as a shell would, in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("QUADMOSAIC_STORE", raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: str | Path, stdin: str | bytes = b"") -> Ended:
-        content = stdin.encode() if isinstance(stdin, str) else stdin
-        monkeypatch.setattr(sys, "argv", ["quadmosaic", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
-        capfdbinary.readouterr()
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        sys.stdout.flush()
-        out, err = capfdbinary.readouterr()
-        return Ended(code=code, out=out.decode(), err=err.decode())
-
-    return run
 
 
 def two_tiles() -> dict[str, Array]:
@@ -85,16 +46,6 @@ def mosaic(quadmosaic: Command, cogs: list[Path], tmp_path: Path) -> Path:
     ended = quadmosaic("create", "-q", "-o", "mosaic.json", stdin="\n".join(map(str, cogs)))
     assert ended.code == 0, ended.err
     return tmp_path / "mosaic.json"
-
-
-def assert_said_in_one_line(ended: Ended, *words: str, code: int = 2) -> None:
-    assert ended.code == code, ended.err
-    assert ended.out == ""
-    lines = ended.err.splitlines()
-    assert lines[-1].startswith("quadmosaic: ")
-    assert len([line for line in lines if line.strip()]) == 1, ended.err
-    assert "Traceback" not in ended.err
-    assert all(word in lines[-1] for word in words), lines[-1]
 
 
 @pytest.mark.parametrize("how", ["standard input", "a dash", "a file"])

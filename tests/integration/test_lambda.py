@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,23 @@ from toys import TMS, Toys, heights, write_tile
 
 REPOSITORY = Path(__file__).parents[2]
 EVENTS = REPOSITORY / "tests" / "events"
-HEAVY = ("jinja2", "pystac_client", "rich", "typer", "uvicorn", "matplotlib")
+HEAVY = (
+    *("jinja2", "rich", "typer", "uvicorn", "matplotlib", "prometheus_client"),
+    *("pystac", "pystac_client", "httpx", "httpx2", "requests", "xarray", "pandas", "scipy", "pyarrow"),
+    *("rasterio", "rio_tiler", "numexpr", "async_tiff", "planetcantile", "PIL"),
+    *("boto3", "botocore", "quadmosaic.triggers", "quadmosaic.services.registry", "quadmosaic.catalog"),
+)
 PROBE = """
 import json, sys
 from lambda_handler.api import handler
 reply = handler(json.load(open(sys.argv[1])), None)
 print(reply["statusCode"], ",".join(sorted(name for name in sys.argv[2:] if name in sys.modules)))
+"""
+
+IMPORTS = """
+import sys
+import lambda_handler.registry
+print("imported", *(name for name in sys.argv[1:] if name in sys.modules))
 """
 
 type Handler = Callable[[str], dict[str, Any]]
@@ -44,14 +56,32 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Toys:
 
 @pytest.fixture(scope="module")
 def call(toys: Toys) -> Generator[Handler]:
-    """The handler of a fresh import whose store the environment names."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.syspath_prepend(REPOSITORY)
-        environment.setenv("QUADMOSAIC_STORE", toys.settings.store)
-        sys.modules.pop("lambda_handler.api", None)
-        handler = importlib.import_module("lambda_handler.api").handler
-    yield lambda name: handler(json.loads((EVENTS / f"{name}.json").read_text()), None)
-    sys.modules.pop("lambda_handler.api", None)
+    """The handler of maps."""
+    with _handler("api", QUADMOSAIC_STORE=toys.settings.store) as handler:
+        yield handler
+
+
+@pytest.fixture(scope="module")
+def ask_registry(toys: Toys) -> Generator[Handler]:
+    """The handler of the registry."""
+    queue = "https://sqs.us-west-2.amazonaws.com/123456789012/builds"
+    told = {"QUADMOSAIC_STORE": toys.settings.store, "QUADMOSAIC_QUEUE_URL": queue, "AWS_DEFAULT_REGION": "us-west-2"}
+    with _handler("registry", **told) as handler:
+        yield handler
+
+
+@contextmanager
+def _handler(name: str, **environment: str) -> Generator[Handler]:
+    """That of a fresh import, which reads its settings from the environment."""
+    module = f"lambda_handler.{name}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(REPOSITORY)
+        for variable, value in environment.items():
+            patch.setenv(variable, value)
+        sys.modules.pop(module, None)
+        handler = importlib.import_module(module).handler
+    yield lambda event: handler(json.loads((EVENTS / f"{event}.json").read_text()), None)
+    sys.modules.pop(module, None)
 
 
 def content(reply: dict[str, Any]) -> bytes:
@@ -105,7 +135,11 @@ def test_a_stage_is_part_of_every_address_and_of_no_route(call: Handler) -> None
     assert content(call("tile_stage")) == content(call("tile_png"))
     (template,) = json.loads(call("tilejson_stage")["body"])["tiles"]
     assert template.startswith(f"{host}/mosaics/toy@1/tiles/")
-    (link,) = json.loads(content(call("granules_stage")))["links"]
+
+
+def test_the_registrys_links_are_below_the_stage_too(ask_registry: Handler) -> None:
+    (link,) = json.loads(content(ask_registry("granules_stage")))["links"]
+    host = "https://a1b2c3d4e5.execute-api.us-west-2.amazonaws.com/prod"
     assert link["href"].startswith(f"{host}/mosaics/toy/granules?")
 
 
@@ -126,3 +160,21 @@ def test_a_tile_imports_nothing_that_only_builds_pages_and_commands_need(toys: T
         check=True,
     )
     assert found.stdout.split() == ["200"]
+
+
+def test_the_registry_imports_no_library_of_rasters_and_catalogs(toys: Toys) -> None:
+    libraries = ["rasterio", "imagecodecs", "async_tiff", "rio_tiler", "color_operations", "pystac", "requests"]
+    found = subprocess.run(
+        [sys.executable, "-c", IMPORTS, *libraries],
+        env={
+            "QUADMOSAIC_STORE": toys.settings.store,
+            "QUADMOSAIC_QUEUE_URL": "https://sqs.us-west-2.amazonaws.com/123456789012/builds",
+            "AWS_DEFAULT_REGION": "us-west-2",
+            "PATH": "",
+        },
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.split() == ["imported"]

@@ -23,7 +23,7 @@ from quadmosaic.config import Settings
 from quadmosaic.domain import grids
 from quadmosaic.domain.mosaic import Defaults, Recipe
 from quadmosaic.domain.sources import FeaturesSource
-from quadmosaic.services.builds import publish
+from quadmosaic.services.drafts import publish
 from small_mosaics import MARS_NODATA, SmallMosaic
 
 WMTS = {"w": "http://www.opengis.net/wmts/1.0", "o": "http://www.opengis.net/ows/1.1"}

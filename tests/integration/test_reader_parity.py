@@ -255,13 +255,11 @@ async def test_every_grid_and_kernel_gives_what_the_oracle_gives(
     nodata = -9999 if dtype == "float32" else None
     path = write_raster(tmp_path / "a.tif", data, crs=crs, bounds=bounds, nodata=nodata, overviews=(2, 4))
     turns = itertools.cycle(KERNELS)
-    for (where, box), smoothing in zip(boxes().items(), turns, strict=False):
-        # GDAL's warper does not know ocentric latitudes.
-        for kernel in ("nearest",) if "Ocentric" in where else ("nearest", smoothing):
+    mine = itertools.islice(boxes().values(), int(dtype == "float32"), None, 2)
+    for box, smoothing in zip(mine, turns, strict=False):
+        for kernel in ("nearest", smoothing):
             compare(*await pair.read(path, box, resampling=kernel, reproject=kernel), kernel=kernel)
-    print(f"\n{name:20} {dtype:8} fast {pair.fast.tally.fast:4} fallbacks {pair.fallbacks()}", end="")
-    assert all("average" in reason or "between" in reason for reason in pair.fallbacks())
-    assert pair.fast.tally.fast > sum(pair.fallbacks().values())
+    assert pair.fallbacks() == {}
 
 
 def compare(found: Layer, expected: Layer, *, kernel: str) -> None:

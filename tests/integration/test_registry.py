@@ -172,6 +172,41 @@ class TestChanging:
         assert client.get(url("m", ".png")).content != client.get(url("m@1", ".png")).content
         assert client.get(url("m")).content == client.get(url("m@1")).content
 
+    @pytest.mark.parametrize(
+        ("style", "field"),
+        [
+            ({"rescale": "10,5"}, "defaults.rescale"),
+            ({"rescale": "low,high"}, "defaults.rescale"),
+            ({"colormap_name": "viridiss"}, "defaults.colormap_name"),
+            ({"colormap": "{nonsense"}, "defaults.colormap"),
+            ({"color_formula": "sepia"}, "defaults.color_formula"),
+            ({"expression": "b1+("}, "defaults.expression"),
+            ({"bidx": "0"}, "defaults.bidx"),
+            ({"bidx": "one"}, "defaults.bidx"),
+            ({"nodata": "none"}, "defaults.nodata"),
+            ({"resampling": "best"}, "defaults.resampling"),
+            ({"pixel_selection": "prettiest"}, "defaults.pixel_selection"),
+            ({"colourmap": "viridis"}, "defaults.colourmap"),
+        ],
+    )
+    def test_a_style_that_nothing_can_be_drawn_with_is_refused_by_its_name(
+        self, place: Place, client: httpx.Client, style: dict[str, str], field: str
+    ) -> None:
+        good = registration("m", place.item("a"))
+        bad = {**good, "defaults": style}
+        assert client.post("/mosaics", json=good).status_code == 201
+        for reply in (
+            client.post("/mosaics", json={**bad, "name": "other"}),
+            client.post("/mosaics?dry_run=true", json={**bad, "name": "other"}),
+            client.put("/mosaics/m", json=bad),
+            client.patch("/mosaics/m", json={"defaults": style}),
+        ):
+            assert reply.status_code == 400, reply.text
+            assert reply.json()["field"] == field
+        assert client.get("/mosaics/other").status_code == 404
+        mosaic = client.get("/mosaics/m").json()
+        assert (mosaic["version"], mosaic["revision"]) == (1, 1)
+
     def test_if_match_guards_against_a_lost_update(self, place: Place, client: httpx.Client) -> None:
         client.post("/mosaics", json=registration("m", place.item("a")))
         seen = {"If-Match": client.get("/mosaics/m").headers["etag"]}

@@ -16,6 +16,7 @@ from fixtures_server import serving
 from quadmosaic import bootstrap
 from quadmosaic.domain.allowlist import parse_allow_list
 from quadmosaic.domain.errors import Invalid, Unavailable
+from quadmosaic.domain.mosaic import MosaicRef
 from quadmosaic.domain.tokens import mint
 from quadmosaic.services.access import Access
 from registries import AUTH, SECRET, TOKEN, Place, registration, tokens_setting
@@ -320,14 +321,26 @@ class TestNames:
 class TestSecrets:
     def test_signatures_are_in_no_reply(self, place: Place, client: httpx.Client) -> None:
         signed = place.item("a")
-        signed["assets"]["dtm"]["href"] += "?X-Amz-Signature=topsecret&sig=topsecret"
+        signed["assets"]["dtm"]["href"] += "?X-Amz-Signature=topsecret&sig=topsecret&Signature=topsecret&v=2"
+        signed["properties"]["thumbnail"] = "https://somebody:topsecret@example.com/a.png?sig=topsecret"
         body = registration("m", signed, assets=["dtm"], scan=False)
         replies = [client.post("/mosaics", json=body)]
         assert replies[0].status_code == 201, replies[0].text
-        paths = ("/mosaics/m", "/mosaics/m/granules", "/mosaics/m/builds", "/mosaics/m/info")
+        paths = ("/mosaics/m", "/mosaics/m/granules", "/mosaics/m/builds", "/mosaics/m/info", "/mosaics/m/mosaic.json")
         replies += [client.get(path) for path in paths]
         assert all(reply.status_code == 200 for reply in replies[1:])
         assert not [reply.url for reply in replies if "topsecret" in reply.text]
+        (listed,) = {href for hrefs in client.get("/mosaics/m/mosaic.json").json()["tiles"].values() for href in hrefs}
+        assert listed.endswith(".tif?v=2")
+
+    def test_what_is_read_keeps_its_signature(self, place: Place, client: httpx.Client) -> None:
+        signed = place.item("a")
+        signed["assets"]["dtm"]["href"] += "?X-Amz-Signature=topsecret"
+        client.post("/mosaics", json=registration("m", signed, assets=["dtm"], scan=False))
+        store = bootstrap.adapters(place.settings).store
+        version = asyncio.run(store.version(MosaicRef("m")))
+        (granule,) = asyncio.run(store.granules(version)).items
+        assert granule.hrefs["dtm"].endswith("?X-Amz-Signature=topsecret")
 
     def test_tokens_are_in_no_reply_and_no_log(
         self, place: Place, client: httpx.Client, caplog: pytest.LogCaptureFixture

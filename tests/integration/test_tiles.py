@@ -119,7 +119,7 @@ def test_the_reply_says_where_the_tile_is_and_what_is_in_it(http: httpx.Client) 
     np.testing.assert_allclose([float(edge) for edge in reply.headers["content-bbox"].split(",")], tile_box())
     assert reply.headers["x-assets"] == "dtm"
     assert "x-assets-skipped" not in reply.headers
-    assert "read;dur=" in reply.headers["server-timing"]
+    assert "encode;dur=" in reply.headers["server-timing"]
 
 
 def test_integers_without_nodata_carry_their_mask(http: httpx.Client, toys: Toys) -> None:

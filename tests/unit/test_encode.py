@@ -57,6 +57,74 @@ def test_a_geotiff_declares_its_nodata_value_crs_and_place(dtype: str, nodata: f
         np.testing.assert_array_equal(dataset.dataset_mask() > 0, MASK)
 
 
+DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64")
+
+
+@pytest.mark.parametrize("with_mask", [True, False])
+@pytest.mark.parametrize("bands", [1, 2, 3, 5])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_type_and_number_of_bands_is_read_back_by_gdal(dtype: str, bands: int, with_mask: bool) -> None:
+    given = image(dtype, bands=bands, nodata=7.0)
+    with as_tiff(given, with_mask=with_mask) as dataset:
+        assert dataset.dtypes == (dtype,) * bands
+        assert dataset.nodata == 7.0
+        np.testing.assert_array_equal(dataset.read()[:, MASK], given.bands[:, MASK])
+        is_color = (bands, dtype) == (3, "uint8")
+        assert (dataset.colorinterp[0] is rasterio.enums.ColorInterp.red) is is_color
+        assert rasterio.enums.ColorInterp.alpha not in dataset.colorinterp
+        if with_mask:
+            np.testing.assert_array_equal(dataset.dataset_mask() > 0, MASK)
+
+
+def test_half_floats_are_read_back_by_gdal() -> None:
+    given = image("float16", nodata=7.0)
+    with as_tiff(given) as dataset:
+        np.testing.assert_array_equal(dataset.read()[:, MASK], given.bands[:, MASK])
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 3000), (2001, 1), (1500, 1100)])
+def test_images_of_any_size_are_read_back_by_gdal(width: int, height: int) -> None:
+    box = GeoBox("IAU_2015:49910", (0.0, 0.0, 10.0 * width, 10.0 * height), width, height)
+    values = np.random.default_rng(1).random((2, height, width), np.float32)
+    given = Image(bands=values, mask=values[0] > 0.5)
+    with opened(encode(given, ImageFormat.TIFF, geobox=box, with_mask=True)) as dataset:
+        np.testing.assert_array_equal(dataset.dataset_mask() > 0, given.mask)
+        np.testing.assert_array_equal(dataset.read()[:, given.mask], values[:, given.mask])
+        assert dataset.res == (10.0, 10.0)
+
+
+@pytest.mark.parametrize(
+    "crs",
+    [
+        "EPSG:3857",
+        "EPSG:4326",
+        "EPSG:32618",
+        "IAU_2015:49900",
+        "IAU_2015:49930",
+        "IAU_2015:30100",
+        "+proj=eqc +lat_ts=40 +lon_0=180 +R=3396190 +units=m +no_defs",
+        "+proj=sinu +lon_0=70 +R=1737400 +units=m +no_defs",
+    ],
+)
+def test_a_geotiff_says_its_crs_as_gdal_would(crs: str) -> None:
+    box = GeoBox(crs, (10.0, 20.0, 42.0, 44.0), 32, 24)
+    profile = {"driver": "GTiff", "width": 2, "height": 2, "count": 1, "dtype": "uint8"}
+    with MemoryFile() as memory:
+        with memory.open(**profile, crs=crs, transform=rasterio.transform.from_origin(0, 0, 2, 2)):
+            pass
+        with memory.open() as dataset:
+            expected = dataset.crs
+    with opened(encode(image("uint8"), ImageFormat.TIFF, geobox=box, with_mask=False)) as dataset:
+        assert dataset.crs == expected
+        assert tuple(dataset.bounds) == box.bounds
+
+
+@pytest.mark.parametrize("nodata", [-9223372036854775808, -32768, 2147483647])
+def test_whole_nodata_values_are_written_as_such(nodata: int) -> None:
+    with as_tiff(image("int64", nodata=nodata)) as dataset:
+        assert dataset.nodata == nodata
+
+
 def test_floats_without_a_nodata_value_use_nan() -> None:
     with as_tiff(image("float32")) as dataset:
         assert np.isnan(dataset.nodata)

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rasterio.enums import Resampling
 
 from quadmosaic.api.params import READ_RESAMPLINGS, WARP_RESAMPLINGS, ImageParams, image_request
 from quadmosaic.api.tiles import MAX_SCALE, parse_row
@@ -92,6 +93,10 @@ def test_defaults_may_name_several_bands_and_ranges() -> None:
 @pytest.mark.parametrize("name", READ_RESAMPLINGS)
 def test_resamplings_are_rasterios(name: str) -> None:
     assert request(resampling=name).resampling == name
+
+
+def test_every_reprojection_of_rasterio_but_gauss_is_known() -> None:
+    assert sorted(WARP_RESAMPLINGS) == sorted(method.name for method in Resampling if method.name != "gauss")
 
 
 @pytest.mark.parametrize("name", WARP_RESAMPLINGS)

@@ -13,7 +13,7 @@ def test_neighbours_are_fetched_together_in_file_order() -> None:
     first, second, third = block(100, 200), block(200, 350), block(350 + GAP, 900 + GAP)
     (request,) = requests_for([third, first, second])
     assert (request.start, request.stop) == (100, 900 + GAP)
-    assert request.blocks == (first, second, third)
+    assert request.spans == (first, second, third)
 
 
 def test_distant_blocks_are_fetched_apart() -> None:
@@ -37,7 +37,7 @@ def test_a_long_row_of_blocks_is_shared_by_several_requests() -> None:
 
 def test_blocks_that_share_their_bytes_are_in_one_request() -> None:
     (request,) = requests_for([block(100, 200, column=1), block(100, 200, column=2)])
-    assert (request.start, request.stop, len(request.blocks)) == (100, 200, 2)
+    assert (request.start, request.stop, len(request.spans)) == (100, 200, 2)
 
 
 def test_the_cache_drops_the_least_recently_used_beyond_its_bytes() -> None:

@@ -1,4 +1,4 @@
-"""Settings: each is in the README's table with its default, each row of the table is a setting."""
+"""Settings: each is in the documentation's table with its default, each row of the table is a setting."""
 
 import re
 from pathlib import Path
@@ -8,12 +8,12 @@ from pydantic import ValidationError
 
 from quadmosaic.config import Settings
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 ROW = re.compile(r"^\| `QUADMOSAIC_(\w+)` \| (.*?) \|", re.MULTILINE)
 
 
 def documented() -> dict[str, str]:
-    return {name.lower(): default for name, default in ROW.findall(README.read_text())}
+    return {name.lower(): default for name, default in ROW.findall(PAGE.read_text())}
 
 
 def test_every_setting_is_documented_and_every_documented_one_exists() -> None:

@@ -11,10 +11,10 @@ from rio_tiler.colormap import cmap
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.rendering.merge import Image
 from quadmosaic.rendering.style import (
-    COLORMAP_NAMES,
     Style,
     colored,
     colormap_named,
+    colormap_names,
     describe_colormap,
     parse_color_formula,
     parse_colormap,
@@ -91,8 +91,8 @@ def test_what_is_no_colormap_is_refused(text: str) -> None:
 def test_named_colormaps_are_rio_tilers() -> None:
     assert colormap_named("viridis") == cmap.get("viridis")
     assert describe_colormap("viridis")["255"] == [253, 231, 36, 255]
-    assert {"viridis", "terrain", "gray"} <= set(COLORMAP_NAMES)
-    for name in COLORMAP_NAMES:
+    assert {"viridis", "terrain", "gray"} <= set(colormap_names())
+    for name in colormap_names():
         assert describe_colormap(name)
     with pytest.raises(Invalid) as error:
         colormap_named("mauve")

@@ -14,7 +14,6 @@ from quadmosaic.api.urls import absolute
 from quadmosaic.domain.builds import Build
 from quadmosaic.domain.errors import NotFound
 from quadmosaic.domain.names import parse_ref
-from quadmosaic.services.rehearsal import rehearse
 
 router = APIRouter(tags=["builds"])
 
@@ -61,7 +60,7 @@ async def rebuild(
     """Build now: 201 when it is over already, 202 when it is under way."""
     registered = await writes.registry.registered(mosaic)
     if dry_run:
-        report = await rehearse(writes.registry.steps, registered.registration, rescan=rescan)
+        report = await writes.registry.rehearse_build(registered, rescan=rescan)
         return JSONResponse({"dry_run": True, "report": report_document(report)}, headers=_NO_CACHE)
     registered = await writes.registry.adopted(registered)
     started = await writes.rebuilds.start(registered, trigger="manual", rescan=rescan, wait_s=wait_of(prefer))

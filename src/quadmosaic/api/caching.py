@@ -6,7 +6,7 @@ from urllib.parse import quote
 from fastapi import Request, Response
 
 from quadmosaic.domain.mosaic import Version
-from quadmosaic.services.images import RENDERER_REVISION
+from quadmosaic.rendering.revision import REVISION
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 PARTIAL_MAX_AGE_S = 10
@@ -15,7 +15,7 @@ HEADER_LIMIT = 2048
 
 def etag(version: Version, *request_parts: object) -> str:
     """The same version, request and renderer always give the same bytes, and this tag."""
-    text = repr((version.digest, RENDERER_REVISION, request_parts))
+    text = repr((version.digest, REVISION, request_parts))
     return f'"{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}"'
 
 

@@ -1,6 +1,8 @@
 """Versions and granules as JSON that clients see."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import shapely
 
@@ -8,7 +10,7 @@ from quadmosaic.api.urls import crs_uri
 from quadmosaic.domain import bodies
 from quadmosaic.domain.access import public_href
 from quadmosaic.domain.granules import Granule
-from quadmosaic.domain.mosaic import AssetProfile, Version
+from quadmosaic.domain.mosaic import AssetProfile, Index, Version
 from quadmosaic.services.lookup import index_grid
 
 
@@ -85,13 +87,27 @@ def granule_feature(granule: Granule) -> dict[str, object]:
         "type": "Feature",
         "id": granule.id,
         "geometry": shapely.geometry.mapping(granule.footprint),
-        "properties": {**granule.properties, "assets": public_assets(granule)},
+        "properties": {**without_secrets(dict(granule.properties)), "assets": public_assets(granule)},
     }
 
 
 def public_assets(granule: Granule) -> dict[str, str]:
     """Hrefs by asset key, without signatures."""
     return {key: public_href(href) for key, href in granule.hrefs.items()}
+
+
+def public_index(index: Index) -> Index:
+    """The index as others may see it; the store keeps what reading the files needs."""
+    return replace(index, granules=tuple(replace(each, hrefs=public_assets(each)) for each in index.granules))
+
+
+def without_secrets(value: Any) -> Any:
+    """Any JSON with every href in it made public."""
+    if isinstance(value, dict):
+        return {key: without_secrets(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [without_secrets(each) for each in value]
+    return public_href(value) if isinstance(value, str) and "://" in value and ("?" in value or "@" in value) else value
 
 
 def feature(geometry: shapely.Geometry, properties: Mapping[str, object]) -> dict[str, object]:

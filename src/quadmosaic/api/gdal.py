@@ -4,7 +4,6 @@ import re
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from rasterio.dtypes import dtype_rev, typename_fwd
 
 from quadmosaic.api.document_reply import document_reply
 from quadmosaic.api.params import Empty, ImageQuery, TileSize, image_request
@@ -15,8 +14,8 @@ from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.grids import Grid
 from quadmosaic.domain.mosaic import Version
 from quadmosaic.rendering.encode import ImageFormat, parse_format
+from quadmosaic.services.assets import asset_profile
 from quadmosaic.services.layouts import Layout, layout
-from quadmosaic.services.requests import asset_profile
 
 router = APIRouter(tags=["ogc"])
 
@@ -139,4 +138,6 @@ def _deepest(grid: Grid, tile_size: int) -> int:
 
 def _gdal_type(form: Layout) -> str:
     """GDAL's name of numpy's type."""
+    from rasterio.dtypes import dtype_rev, typename_fwd
+
     return str(typename_fwd[dtype_rev[form.dtype]])

@@ -1,4 +1,4 @@
-"""The guard of write routes: who may do what to which mosaic, and how large a body may be."""
+"""The guard of write routes: who may do what to which mosaic."""
 
 import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
@@ -7,18 +7,19 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Depends, HTTPException, Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from quadmosaic.api.gateway import authorized
 from quadmosaic.api.services import Services
 from quadmosaic.api.writes import Writes
 from quadmosaic.domain.tokens import Verb, holder
 
 _BEARER = "bearer "
+_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Writer:
-    """Who writes; `id` is that of the token."""
+    """Who writes; `id` is that of the token, or the name that the gateway gives."""
 
     id: str
     permits: Callable[[Verb, str], bool]
@@ -33,8 +34,13 @@ def writes_of(request: Request) -> Writes:
 
 
 async def _writer(request: Request) -> Writer:
-    """The bearer of the request's token. Raises 401 or 403."""
+    """Whom API Gateway let in, or the bearer of the request's token. Raises 401 or 403."""
     writes = writes_of(request)
+    if writes.by_gateway:
+        name = authorized(request.scope)
+        if name is None:
+            raise HTTPException(403, "a write must come through an authorizer of API Gateway (AUTHORITY)")
+        return Writer(id=name, permits=lambda _verb, _name: True)
     scheme = request.headers.get("authorization", "")
     if not writes.tokens:
         if not writes.is_open:
@@ -73,10 +79,15 @@ def _unknown(detail: str) -> HTTPException:
 
 
 def _check_local(request: Request) -> None:
-    """A page from elsewhere in the user's browser must not write, nor a name that was made to resolve to here."""
+    """A page from elsewhere in the user's browser must not write, nor a name that was made to resolve to here.
+
+    What a proxy on this machine passes on comes from it too, but not from its user.
+    """
     origin = request.headers.get("origin")
     hosts: Sequence[str | None] = [request.url.hostname, *([urlsplit(origin).hostname] if origin else [])]
-    if not all(_is_loopback(host) for host in hosts) or request.headers.get("sec-fetch-site") == "cross-site":
+    is_passed_on = any(header in request.headers for header in _FORWARDED)
+    is_cross_site = request.headers.get("sec-fetch-site") == "cross-site"
+    if is_passed_on or is_cross_site or not all(_is_loopback(host) for host in hosts):
         raise HTTPException(403, "without write tokens (TOKENS) only this machine itself may write")
 
 
@@ -87,29 +98,3 @@ def _is_loopback(host: str | None) -> bool:
         return ipaddress.ip_address(host or "").is_loopback
     except ValueError:
         return False
-
-
-class LimitBody:
-    """Refuses bodies larger than `max_bytes`, whether or not they say how large they are."""
-
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self.app = app
-        self.max_bytes = max_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        told = dict(scope["headers"]).get(b"content-length", b"0")
-        is_told_large = told.isdigit() and int(told) > self.max_bytes
-        received = 0
-
-        async def limited() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if is_told_large or received > self.max_bytes:
-                raise HTTPException(413, f"the body is larger than {self.max_bytes} bytes")
-            return message
-
-        await self.app(scope, limited, send)

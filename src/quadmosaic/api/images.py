@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import Request, Response
 
 from quadmosaic.api.caching import cache_control, etag, listed, not_modified
+from quadmosaic.api.imagery import imagery_of
 from quadmosaic.api.params import ImageParams, image_request
 from quadmosaic.api.problems import problem
 from quadmosaic.api.services import Services
@@ -37,7 +38,7 @@ async def image_reply(
     control = cache_control(mosaic, head_max_age_s=services.head_max_age_s)
     if unchanged := not_modified(request, tag, control):
         return unchanged
-    rendered = await services.images.draw(
+    rendered = await imagery_of(request).images.draw(
         version, await find(), geobox, drawing, image_format, buffer=buffer, fill_empty=empty == "fill"
     )
     partial_control = cache_control(mosaic, head_max_age_s=services.head_max_age_s, partial=rendered.partial)
@@ -55,7 +56,6 @@ def _headers(rendered: Rendered, geobox: GeoBox, crs_id: str | None) -> dict[str
     uri = crs_uri(crs_id)
     headers = {
         "Content-Bbox": ",".join(repr(edge) for edge in geobox.bounds),
-        "Server-Timing": ", ".join(f"{step};dur={seconds * 1000:.1f}" for step, seconds in rendered.seconds.items()),
         "X-Assets": listed(rendered.used),
     }
     if uri is not None:

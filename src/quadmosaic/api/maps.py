@@ -15,7 +15,7 @@ from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.grids import Grid
 from quadmosaic.domain.mosaic import Version
 from quadmosaic.rendering.encode import parse_format
-from quadmosaic.rendering.style import COLORMAP_NAMES
+from quadmosaic.rendering.style import colormap_names
 
 router = APIRouter(tags=["maps"])
 
@@ -144,7 +144,7 @@ def _viewer_config(request: Request, version: Version, mosaic: str, grid: Grid) 
         "assets": [asset_summary(profile) for profile in manifest.assets],
         "default_asset": manifest.default_asset,
         "style": dict(manifest.defaults.style),
-        "colormaps": COLORMAP_NAMES,
+        "colormaps": colormap_names(),
         "grids": [
             {"id": other, "url": absolute(request, f"/mosaics/{mosaic}/{other}/map.html")}
             for other in grids.ids(manifest.body)

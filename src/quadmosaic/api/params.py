@@ -5,15 +5,19 @@ from typing import Annotated, Literal
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
-from rasterio.enums import Resampling
 
 from quadmosaic.domain.errors import Invalid
-from quadmosaic.rendering.merge import PIXEL_SELECTIONS, check_expression
+from quadmosaic.rendering.merge import check_expression
+from quadmosaic.rendering.selections import PIXEL_SELECTIONS
 from quadmosaic.rendering.style import Style, colormap_named, parse_color_formula, parse_colormap, parse_rescale
 from quadmosaic.services.requests import ImageRequest
 
 READ_RESAMPLINGS = ("nearest", "bilinear", "cubic", "cubic_spline", "lanczos", "average", "mode", "gauss", "rms")
-WARP_RESAMPLINGS = tuple(method.name for method in Resampling if method.name not in ("gauss",))
+WARP_RESAMPLINGS = (
+    *(name for name in READ_RESAMPLINGS if name not in ("gauss", "rms")),
+    *("max", "min", "med", "q1", "q3", "sum", "rms"),
+)
+"""All of GDAL's but gauss."""
 MAX_SIZE = 2048
 
 _COLOURS = frozenset({"rescale", "colormap", "colormap_name", "color_formula"})

@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 
 from quadmosaic.api.caching import cache_control, etag, not_modified
 from quadmosaic.api.documents import public_assets
+from quadmosaic.api.imagery import UsesImagery
 from quadmosaic.api.params import ImageQuery, image_request
 from quadmosaic.api.services import OfVersion, UsesServices
 from quadmosaic.domain import bodies
@@ -21,6 +22,7 @@ CoordCrs = Annotated[str | None, Query(description="CRS of the coordinates; the 
 async def point(
     request: Request,
     services: UsesServices,
+    imagery: UsesImagery,
     version: OfVersion,
     mosaic: str,
     lon: float,
@@ -36,7 +38,7 @@ async def point(
         return unchanged
     body = version.manifest.body
     place = to_degrees(body, lon, lat, coord_crs, field="coordinates")
-    found = await services.points.values(version, *place, drawing)
+    found = await imagery.points.values(version, *place, drawing)
     control = cache_control(mosaic, head_max_age_s=services.head_max_age_s, partial=found.partial)
     content = {
         "coordinates": [lon, lat],
@@ -52,9 +54,9 @@ async def point(
 
 @router.get("/mosaics/{mosaic}/point/{lon},{lat}/assets")
 async def point_assets(
-    services: UsesServices, version: OfVersion, lon: float, lat: float, coord_crs: CoordCrs = None
+    imagery: UsesImagery, version: OfVersion, lon: float, lat: float, coord_crs: CoordCrs = None
 ) -> list[dict[str, object]]:
     """The granules whose footprint holds a point, best first."""
     place = to_degrees(version.manifest.body, lon, lat, coord_crs, field="coordinates")
-    found = await services.points.found(version, *place)
+    found = await imagery.points.found(version, *place)
     return [{"id": granule.id, "assets": public_assets(granule)} for granule in found.granules]

@@ -26,7 +26,7 @@ from quadmosaic.domain.granules import JsonObject
 from quadmosaic.domain.mosaic import MosaicRef, Version
 from quadmosaic.domain.names import parse_ref
 from quadmosaic.domain.registrations import Registration, parse_registration
-from quadmosaic.services.registry import Receipt, once
+from quadmosaic.services.receipts import Receipt, once
 
 router = APIRouter(tags=["registry"])
 

@@ -9,10 +9,9 @@ from typing import Any
 import msgspec
 from fastapi import Request
 
-from quadmosaic.api.documents import version_info
+from quadmosaic.api.documents import version_info, without_secrets
 from quadmosaic.api.urls import absolute
 from quadmosaic.domain import grids
-from quadmosaic.domain.access import public_href
 from quadmosaic.domain.builds import Build, BuildReport, Status
 from quadmosaic.domain.granules import JsonObject
 from quadmosaic.domain.mosaic import Version
@@ -100,19 +99,10 @@ def public_registration(registration: Registration) -> JsonObject:
     if isinstance(registration.recipe.source, MosaicJsonSource) and registration.recipe.source.document is not None:
         document["source"] = {"type": "mosaicjson"}
     elif isinstance(source, dict):
-        document["source"] = _without_secrets(source)
+        document["source"] = without_secrets(source)
     if isinstance(document.get("includes"), dict):
-        document["includes"] = _without_secrets(document["includes"])
+        document["includes"] = without_secrets(document["includes"])
     return document
-
-
-def _without_secrets(value: Any) -> Any:
-    """The same with every href made public."""
-    if isinstance(value, dict):
-        return {key: _without_secrets(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_without_secrets(each) for each in value]
-    return public_href(value) if isinstance(value, str) and "://" in value and ("?" in value or "@" in value) else value
 
 
 def state_tag(revision: int, version: int | None) -> str:

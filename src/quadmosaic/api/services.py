@@ -1,19 +1,19 @@
 """What the routes work with: the use cases, handed over once by bootstrap."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
-from quadmosaic.api.writes import Writes
 from quadmosaic.domain.errors import Invalid, NotFound
 from quadmosaic.domain.grids import Grid, load
 from quadmosaic.domain.mosaic import Version
 from quadmosaic.ports import MosaicStore
-from quadmosaic.services.images import Images
 from quadmosaic.services.lookup import index_grid
 from quadmosaic.services.mosaics import Mosaics
-from quadmosaic.services.points import Points
+
+if TYPE_CHECKING:
+    from quadmosaic.api.writes import Writes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +22,10 @@ class Services:
 
     store: MosaicStore
     mosaics: Mosaics
-    images: Images
-    points: Points
     max_granules: int
     head_max_age_s: int = 60
     viewer_assets: str | None = None
-    writes: Writes | None = None
+    writes: "Writes | None" = None
 
 
 def _services(request: Request) -> Services:

@@ -11,7 +11,7 @@ from quadmosaic.api.axes import in_crs_order
 from quadmosaic.api.document_reply import document_reply
 from quadmosaic.api.params import ImageQuery, TileSize, image_request
 from quadmosaic.api.services import OfVersion, UsesServices, grid_for, zooms_on
-from quadmosaic.api.urls import absolute, tiles_url
+from quadmosaic.api.urls import tiles_url
 from quadmosaic.api.xml_templates import render_xml
 from quadmosaic.domain import bodies, grids
 from quadmosaic.domain.errors import Invalid
@@ -20,8 +20,8 @@ from quadmosaic.domain.grid_bounds import TileRange, bounds_on, tiles_within
 from quadmosaic.domain.grids import Grid
 from quadmosaic.domain.mosaic import Version
 from quadmosaic.rendering.encode import ImageFormat
+from quadmosaic.services.assets import asset_profile
 from quadmosaic.services.lookup import index_grid
-from quadmosaic.services.requests import asset_profile
 
 router = APIRouter(tags=["ogc"])
 
@@ -84,7 +84,7 @@ async def capabilities(
         "title": manifest.defaults.title or version.name,
         "abstract": manifest.defaults.description,
         "attribution": manifest.defaults.attribution,
-        "url": absolute(request, request.url.path) + (f"?{request.url.query}" if request.url.query else ""),
+        "url": str(request.url),
         "layers": [_layer(request, version, asset) for asset in assets],
         "boxes": list({matrix_set.crs: matrix_set for matrix_set in matrix_sets}.values()),
         "wgs84_bounds": manifest.bounds if manifest.body == bodies.EARTH else None,

@@ -9,9 +9,12 @@ from quadmosaic.services.registry import Registry
 
 @dataclass(frozen=True, kw_only=True)
 class Writes:
-    """`is_open` lets in requests without a token that come from this very machine."""
+    """`is_open` lets in requests without a token that come from this very machine; `by_gateway` lets in those, and only
+    those, that an authorizer of API Gateway let in.
+    """
 
     registry: Registry
     rebuilds: Rebuilds
     tokens: tuple[Token, ...] = ()
     is_open: bool = False
+    by_gateway: bool = False

@@ -9,6 +9,7 @@ from quadmosaic.catalog.documents import Files
 from quadmosaic.catalog.items import ItemHarvest
 from quadmosaic.catalog.placing import Scan, Unplaced, placed
 from quadmosaic.catalog.stac import ItemPage, StacHttp, links, search_endpoint, search_pages
+from quadmosaic.catalog.stac_collections import search_of_collection
 from quadmosaic.catalog.stac_http import Session
 from quadmosaic.catalog.stac_parquet import SUFFIXES, parquet_pages
 from quadmosaic.catalog.stac_static import catalog_pages, list_pages
@@ -83,6 +84,9 @@ def _found_out(session: Session, source: StacSource) -> Iterator[ItemPage]:
     endpoint, landing = search_endpoint(session, source)
     if endpoint is not None:
         return search_pages(session, source, endpoint, None)
+    if (through := search_of_collection(session, source, landing)) is not None:
+        endpoint, narrowed = through
+        return search_pages(session, narrowed, endpoint, None)
     if isinstance(landing.get("features"), list):
         return list_pages(session, source, landing, None)
     if any(link.get("rel") in ("item", "items", "child") for link in links(landing)):

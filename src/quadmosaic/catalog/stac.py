@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,15 +45,16 @@ class Progress:
     asked: set[str] = field(default_factory=set)
     seen: set[int] = field(default_factory=set)
 
-    def take(self, items: list[Any], href: str) -> list[Any]:
-        """The items that still count. Raises Unavailable when page after page has nothing new."""
+    def take(self, items: list[Any], href: str, *, wanted: Callable[[Any], bool] | None = None) -> list[Any]:
+        """The items that still count, and are `wanted`. Raises Unavailable when page after page has nothing new."""
         fresh = [hash(_identity(item)) for item in items]
         is_barren = all(key in self.seen for key in fresh)
         self.seen.update(fresh)
         self.barren = self.barren + 1 if is_barren else 0
         if self.barren > _BARREN_PAGES:
             raise Unavailable(f"{public_href(href)} gives page after page without a new item")
-        taken = items[: self.left] if self.left is not None else items
+        chosen = items if wanted is None else [item for item in items if wanted(item)]
+        taken = chosen if self.left is None else chosen[: self.left]
         self.left = None if self.left is None else self.left - len(taken)
         return taken
 
@@ -101,11 +102,16 @@ def search_endpoint(session: Session, source: StacSource) -> tuple[str | None, J
     if urlsplit(source.href).path.rstrip("/").endswith("/search"):
         return source.href, {}
     landing = _landing(session, source.href)
+    return search_link(landing, source.href), landing
+
+
+def search_link(landing: Any, href: str) -> str | None:
+    """Where the landing page at `href` says that the item search is; by POST, if it is told apart."""
     found = [link for link in links(landing) if link.get("rel") == "search"]
     if not found:
-        return None, landing
+        return None
     post = next((link for link in found if str(link.get("method", "")).upper() == "POST"), found[0])
-    return urljoin(f"{source.href.rstrip('/')}/", str(post["href"])), landing
+    return urljoin(f"{href.rstrip('/')}/", str(post["href"]))
 
 
 def links(document: Any) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ def list_pages(
         if not isinstance(items, list):
             raise Unavailable(f"{href} is no ItemCollection")
         link = next((each for each in links(page) if each.get("rel") == "next"), None)
-        found = progress.take([item for item in items if matches(item, source.search)], source.href)
+        found = progress.take(items, source.href, wanted=lambda item: matches(item, source.search))
         number, progress.number = progress.number, progress.number + len(found)
         following = None if link is None or progress.left == 0 else urljoin(href, str(link["href"]))
         cursor: JsonObject | None = None
@@ -50,7 +50,10 @@ def list_pages(
 
 
 def catalog_pages(session: Session, source: StacSource, after: JsonObject | None) -> Iterator[ItemPage]:
-    """The items of a static catalog, depth first; a cursor is the way to where it goes on."""
+    """The items of a static catalog, depth first; a cursor is the way to where it goes on.
+
+    Collections that list their items page by page, as APIs do, are on the way too.
+    """
     check_search(source)
     progress = _progress(source, after)
     way = [(source.href, 0)] if after is None else [(str(h), int(n)) for h, n in _way(after)]
@@ -61,22 +64,18 @@ def catalog_pages(session: Session, source: StacSource, after: JsonObject | None
             if href not in documents:
                 documents = {kept: documents[kept] for kept, _ in way if kept in documents}
                 documents[href] = _read(session, href)
+            listed = documents[href].get("features")
+            if isinstance(listed, list):
+                way += _following(documents.pop(href), href, progress)
+                yield _page(listed, source, progress, way)
+                continue
             steps = [link for link in links(documents[href]) if link.get("rel") in ("item", "items", "child")]
             run = _run_of_items(steps[place:])
             if run:
                 way.append((href, place + len(run)))
                 addresses = [urljoin(href, str(link["href"])) for link in run]
                 documents_read = pool.map(lambda address: _item(session, address), addresses)
-                items = [item for item in documents_read if matches(item, source.search)]
-                found = progress.take(items, source.href) if items else []
-                number, progress.number = progress.number, progress.number + len(found)
-                cursor: JsonObject = {
-                    "kind": "catalog",
-                    "way": [[h, n] for h, n in way],
-                    "left": progress.left,
-                    "number": progress.number,
-                }
-                yield ItemPage(items=found, next=cursor, number=number)
+                yield _page(list(documents_read), source, progress, way)
             elif place < len(steps):
                 child = urljoin(href, str(steps[place]["href"]))
                 if child in [h for h, _ in way] or child == href:
@@ -85,6 +84,28 @@ def catalog_pages(session: Session, source: StacSource, after: JsonObject | None
                     raise Unavailable(f"{source.href} is more than {_DEEPEST} catalogs deep")
                 way += [(href, place + 1), (child, 0)]
     yield ItemPage(items=[], next=None, number=progress.number)
+
+
+def _following(page: JsonObject, href: str, progress: Progress) -> list[tuple[str, int]]:
+    """The way to the next page of a list of items."""
+    link = next((each for each in links(page) if each.get("rel") == "next"), None)
+    if link is None:
+        return []
+    following = urljoin(href, str(link["href"]))
+    progress.check_circle({"href": following}, href)
+    return [(following, 0)]
+
+
+def _page(items: list[Any], source: StacSource, progress: Progress, way: list[tuple[str, int]]) -> ItemPage:
+    found = progress.take(items, source.href, wanted=lambda item: matches(item, source.search)) if items else []
+    number, progress.number = progress.number, progress.number + len(found)
+    cursor: JsonObject = {
+        "kind": "catalog",
+        "way": [[h, n] for h, n in way],
+        "left": progress.left,
+        "number": progress.number,
+    }
+    return ItemPage(items=found, next=cursor, number=number)
 
 
 def check_search(source: StacSource) -> None:

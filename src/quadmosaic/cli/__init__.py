@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from quadmosaic.cli import create, demo, registry, serve, stores
+from quadmosaic.cli import cost, create, demo, registry, serve, stores
 from quadmosaic.domain.errors import Invalid, QuadmosaicError
 
 app = typer.Typer(
@@ -14,7 +14,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     add_completion=False,
 )
-for commands in (demo, serve, create, stores, registry):
+for commands in (demo, serve, create, stores, registry, cost):
     commands.register(app)
 
 WRONG_INPUT, FAILED = 2, 1

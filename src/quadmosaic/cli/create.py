@@ -19,7 +19,7 @@ from quadmosaic.domain.mosaicjson_faults import faults
 from quadmosaic.domain.mosaicjson_index import from_index
 from quadmosaic.domain.searches import check_search
 from quadmosaic.domain.sources import CogsSource, FeaturesSource, StacSource
-from quadmosaic.services.builds import Draft
+from quadmosaic.services.drafts import Draft
 
 
 def register(app: typer.Typer) -> None:

@@ -14,7 +14,8 @@ from quadmosaic.cli.serve import Port, run
 from quadmosaic.config import Settings
 from quadmosaic.domain.mosaic import Defaults, Recipe, Report
 from quadmosaic.domain.sources import FeaturesSource
-from quadmosaic.services.builds import Progress, publish
+from quadmosaic.services.builds import Progress
+from quadmosaic.services.drafts import publish
 
 NAME, TMS = "jezero", "MarsEquidistantCylindricalSphere"
 ASSETS = ("image", "dtm", "orthoimage")

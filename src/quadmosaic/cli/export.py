@@ -12,7 +12,7 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from quadmosaic.api.documents import granule_feature
+from quadmosaic.api.documents import granule_feature, public_index
 from quadmosaic.cli import options
 from quadmosaic.cli.history import store_of
 from quadmosaic.cli.progress import progress_bars
@@ -23,8 +23,8 @@ from quadmosaic.domain.mosaicjson import write
 from quadmosaic.domain.mosaicjson_index import from_index
 from quadmosaic.domain.names import parse_ref
 from quadmosaic.ports import MosaicStore
+from quadmosaic.services.assets import asset_profile
 from quadmosaic.services.builds import Progress
-from quadmosaic.services.requests import asset_profile
 
 _PAGE = 1000
 
@@ -52,7 +52,7 @@ def export(
     store: options.Store = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write a mosaic as a document that other software reads, to a file or to standard output.
+    """Write a mosaic as a document that other software reads, without signatures, to a file or to standard output.
 
     Example: `quadmosaic export jezero --as footprints -o jezero.geojson`
     """
@@ -76,7 +76,7 @@ async def _mosaicjson(
     key = asset_profile(version, asset, field="asset").key
     grid = None if tms is None else grids.load(tms)
     progress("cells", 0, version.manifest.report.cells)
-    index = await store.index(version)
+    index = public_index(await store.index(version))
     progress("cells", len(index.cells), len(index.cells))
     return await asyncio.to_thread(lambda: write(from_index(index, version.manifest, asset=key, grid=grid)) + b"\n")
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,9 +14,9 @@ from quadmosaic import bootstrap
 from quadmosaic.api.documents import version_summary
 from quadmosaic.cli import options
 from quadmosaic.cli.progress import progress_bars
-from quadmosaic.cli.service import service
+from quadmosaic.cli.service import listed, service
 from quadmosaic.config import Settings
-from quadmosaic.domain.errors import NotFound
+from quadmosaic.domain.errors import Invalid, NotFound
 from quadmosaic.domain.mosaic import Version
 from quadmosaic.domain.names import parse_ref, validate_name
 from quadmosaic.ports import KEEP_VERSIONS, KEEP_YOUNGER, SPARE, MosaicStore, SweepReport
@@ -43,23 +43,31 @@ def store_of(store: str | None) -> MosaicStore:
 
 
 def versions(
-    name: Annotated[str, typer.Argument(metavar="NAME")], store: options.Store = None, as_json: AsJson = False
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    store: options.Store = None,
+    endpoint: options.Endpoint = None,
+    token: options.Token = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the versions of a mosaic, newest first; * marks the one that is served.
 
     Example: `quadmosaic versions jezero`
     """
-    head, found = asyncio.run(_history(store_of(store), name))
+    validate_name(name)
+    if endpoint is None:
+        found = asyncio.run(_history(store_of(store), name))
+    else:
+        call = service(Settings(), endpoint=endpoint, token=token)
+        found = list(listed(call, f"/mosaics/{name}/versions?limit=1000", "versions"))
     if as_json:
-        print(json.dumps([version_summary(one) | {"head": one.number == head} for one in found], indent=2))
+        print(json.dumps(found, indent=2))
         return
     table = Table("version", "", "created", "granules", "cells", "digest", "title")
     for one in found:
-        report = one.manifest.report
-        mark = "*" if one.number == head else ""
-        row = (one.number, mark, one.manifest.created, report.used, report.cells, one.digest[:12])
-        table.add_row(*map(str, row), one.manifest.defaults.title or "")
-    Console().print(table)
+        mark = "*" if one["head"] else ""
+        row = (one["version"], mark, one["created"], one["granules"], one["cells"], one["digest"][:12], one["title"])
+        table.add_row(*map(str, row))
+    Console(markup=False).print(table)
 
 
 def changes(
@@ -86,12 +94,20 @@ def changes(
         print(f"{kind.replace('_', ' ')}: {len(keys)}{' (' + some + ')' if keys else ''}")
 
 
-def publish(mosaic: Ref, store: options.Store = None, as_json: AsJson = False) -> None:
+def publish(
+    mosaic: Ref,
+    store: options.Store = None,
+    endpoint: options.Endpoint = None,
+    token: options.Token = None,
+    as_json: AsJson = False,
+) -> None:
     """Serve another version of a mosaic, an older one for example.
 
     Example: `quadmosaic publish jezero@3`
     """
     ref = parse_ref(mosaic)
+    if ref.number is None:
+        raise Invalid(f"is missing: {ref.name}@1", field="version")
 
     async def move(outside: MosaicStore) -> int | None:
         try:
@@ -101,13 +117,20 @@ def publish(mosaic: Ref, store: options.Store = None, as_json: AsJson = False) -
         await outside.publish(ref, expected=before)
         return before
 
-    before = asyncio.run(move(store_of(store)))
+    if endpoint is None:
+        before = asyncio.run(move(store_of(store)))
+    else:
+        call = service(Settings(), endpoint=endpoint, token=token)
+        before = call("GET", f"/mosaics/{ref.name}", None).document.get("version")
+        call("POST", f"/mosaics/{ref.name}/versions/{ref.number}/publish", None)
     print(json.dumps({"name": ref.name, "version": ref.number, "before": before}) if as_json else mosaic)
 
 
 def delete(
     name: Annotated[str, typer.Argument(metavar="NAME")],
     store: options.Store = None,
+    endpoint: options.Endpoint = None,
+    token: options.Token = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -119,7 +142,7 @@ def delete(
     if not yes:
         typer.confirm(f"Delete {name} and all its versions?", abort=True, err=True)
     settings = Settings() if store is None else Settings(store=store)
-    service(settings, endpoint=None, token=None)("DELETE", f"/mosaics/{name}", None)
+    service(settings, endpoint=endpoint, token=token)("DELETE", f"/mosaics/{name}", None)
     print(json.dumps({"deleted": name}) if as_json else f"{name} is deleted")
 
 
@@ -160,7 +183,8 @@ def sweep(
         print(label)
 
 
-async def _history(store: MosaicStore, name: str) -> tuple[int, list[Version]]:
+async def _history(store: MosaicStore, name: str) -> list[dict[str, Any]]:
+    """As the service lists it."""
     found: list[Version] = []
     after: str | None = None
     while True:
@@ -168,4 +192,5 @@ async def _history(store: MosaicStore, name: str) -> tuple[int, list[Version]]:
         found += page.items
         after = page.next
         if after is None:
-            return await store.head(name), found
+            head = await store.head(name)
+            return [version_summary(one) | {"head": one.number == head} for one in found]

@@ -28,15 +28,47 @@ Output = Annotated[
 Assets = Annotated[list[str] | None, typer.Option("--asset", help="Asset key; repeat for several.")]
 Scan = Annotated[bool, typer.Option("--scan/--no-scan", help="Read the files' headers and a sample of their pixels.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no report.")]
+
+
+def _said(context: typer.Context, option: str) -> bool:
+    """Was the option given on the command line, and not by the environment?"""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _store(context: typer.Context, value: str | None) -> str | None:
+    """Raise Invalid for a command that names both places; the two are looked at in the order they are given in."""
+    if _said(context, "store") and _said(context, "endpoint"):
+        raise Invalid("give --store or --endpoint, not both", field="endpoint")
+    return value
+
+
+def _endpoint(context: typer.Context, value: str | None) -> str | None:
+    """A store on the command line counts more than an endpoint in the environment."""
+    _store(context, None)
+    return None if _said(context, "store") else value
+
+
 Store = Annotated[
     str | None,
     typer.Option(
         "--store",
         envvar="QUADMOSAIC_STORE",
+        callback=_store,
         help="A folder, file:///folder, s3://bucket/prefix or dynamodb://region/table?documents=s3://bucket/prefix.",
         show_default=False,
     ),
 ]
+Endpoint = Annotated[
+    str | None,
+    typer.Option(
+        "--endpoint",
+        envvar="QUADMOSAIC_ENDPOINT",
+        callback=_endpoint,
+        help="Address of a running service, instead of a store.",
+    ),
+]
+Token = Annotated[str | None, typer.Option("--token", envvar="QUADMOSAIC_TOKEN", help="Write token for the endpoint.")]
 Input = Annotated[typer.FileBinaryRead, typer.Argument(metavar="[FILE or -]", help="Standard input when absent or -.")]
 
 

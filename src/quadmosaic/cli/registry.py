@@ -10,19 +10,13 @@ from urllib.parse import quote
 import typer
 
 from quadmosaic.cli import options
-from quadmosaic.cli.service import Call, finished, service
+from quadmosaic.cli.replies import Call
+from quadmosaic.cli.service import finished, listed, service
 from quadmosaic.config import Settings
-from quadmosaic.domain.errors import Invalid
+from quadmosaic.domain.errors import Conflict, Invalid
 from quadmosaic.domain.mosaicjson import read_json
 from quadmosaic.domain.tokens import VERBS, mint, token_document
 
-Endpoint = Annotated[
-    str | None,
-    typer.Option("--endpoint", envvar="QUADMOSAIC_ENDPOINT", help="Address of a running service, instead of a store."),
-]
-TokenOption = Annotated[
-    str | None, typer.Option("--token", envvar="QUADMOSAIC_TOKEN", help="Write token for the endpoint.")
-]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The mosaic's name.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Report what it would do, and change nothing.")]
 
@@ -46,8 +40,8 @@ def register(app: typer.Typer) -> None:
 def build(
     name: Name,
     store: options.Store = None,
-    endpoint: Endpoint = None,
-    token: TokenOption = None,
+    endpoint: options.Endpoint = None,
+    token: options.Token = None,
     dry_run: DryRun = False,
     rescan: Annotated[bool, typer.Option("--rescan", help="Ask after every file whether it is the same.")] = False,
     confirm: Annotated[str | None, typer.Option("--confirm", help="Let this held build through instead.")] = None,
@@ -64,7 +58,9 @@ def build(
     _tell(call, "POST", f"/mosaics/{quote(name)}/builds{query}")
 
 
-def builds(name: Name, store: options.Store = None, endpoint: Endpoint = None, token: TokenOption = None) -> None:
+def builds(
+    name: Name, store: options.Store = None, endpoint: options.Endpoint = None, token: options.Token = None
+) -> None:
     """List the latest builds of a mosaic, newest first, as JSON.
 
     Example: `quadmosaic builds jezero`
@@ -78,8 +74,8 @@ def schedule(
         str | None, typer.Argument(metavar="[EXPRESSION]", help="rate(1 day) or cron(0 10 ? * MON-FRI *).")
     ] = None,
     store: options.Store = None,
-    endpoint: Endpoint = None,
-    token: TokenOption = None,
+    endpoint: options.Endpoint = None,
+    token: options.Token = None,
     timezone: Annotated[str, typer.Option("--timezone", help="Time zone of a cron.")] = "UTC",
     off: Annotated[bool, typer.Option("--off", help="Take the schedule away.")] = False,
 ) -> None:
@@ -102,8 +98,8 @@ def add_granules(
     name: Name,
     sources: Annotated[list[str], typer.Argument(metavar="HREF or FILE.json ...", help="COGs, or files of items.")],
     store: options.Store = None,
-    endpoint: Endpoint = None,
-    token: TokenOption = None,
+    endpoint: options.Endpoint = None,
+    token: options.Token = None,
 ) -> None:
     """Add granules to a mosaic: COGs by their hrefs, or STAC items and features out of JSON files.
 
@@ -122,8 +118,8 @@ def remove_granule(
     name: Name,
     granule: Annotated[str, typer.Argument(metavar="ID", help="The granule's id.")],
     store: options.Store = None,
-    endpoint: Endpoint = None,
-    token: TokenOption = None,
+    endpoint: options.Endpoint = None,
+    token: options.Token = None,
 ) -> None:
     """Remove a granule from a mosaic and from every later build of it.
 
@@ -133,20 +129,15 @@ def remove_granule(
 
 
 def list_granules(
-    name: Name, store: options.Store = None, endpoint: Endpoint = None, token: TokenOption = None
+    name: Name, store: options.Store = None, endpoint: options.Endpoint = None, token: options.Token = None
 ) -> None:
     """List the ids of a mosaic's granules, one a line.
 
     Example: `quadmosaic granules list jezero`
     """
     call = _call(store, endpoint, token)
-    path: str | None = f"/mosaics/{quote(name)}/granules?limit=1000"
-    while path is not None:
-        document = call("GET", path, None).document
-        for feature in document["features"]:
-            print(feature["id"])
-        href = next((link["href"] for link in document["links"] if link["rel"] == "next"), None)
-        path = None if href is None else f"/mosaics/{quote(name)}/granules?{href.partition('?')[2]}"
+    for feature in listed(call, f"/mosaics/{quote(name)}/granules?limit=1000", "features"):
+        print(feature["id"])
 
 
 def tokens(
@@ -163,10 +154,12 @@ def tokens(
     print(json.dumps([token_document(token)]))
 
 
-def post(body: object, *, store: str | None, endpoint: str | None, token: str | None, name: str | None) -> None:
+def post(
+    body: object, *, store: str | None, endpoint: str | None, token: str | None, name: str | None, quiet: bool
+) -> None:
     """Register what a POST's body says."""
     query = "" if name is None else f"?name={quote(name)}"
-    _tell(_call(store, endpoint, token), "POST", f"/mosaics{query}", body)
+    _tell(_call(store, endpoint, token), "POST", f"/mosaics{query}", body, quiet=quiet)
 
 
 def _call(store: str | None, endpoint: str | None, token: str | None) -> Call:
@@ -174,8 +167,13 @@ def _call(store: str | None, endpoint: str | None, token: str | None) -> Call:
     return service(settings, endpoint=endpoint, token=token)
 
 
-def _tell(call: Call, method: str, path: str, body: object = None) -> None:
-    _print(finished(call, call(method, path, body), on_progress=_progress))
+def _tell(call: Call, method: str, path: str, body: object = None, *, quiet: bool = False) -> None:
+    document = finished(call, call(method, path, body), on_progress=(lambda _: None) if quiet else _progress)
+    _print(document)
+    build = document.get("last_build") or document
+    if build.get("status") == "held":
+        confirm = f"quadmosaic build {build['name']} --confirm {build['id']}"
+        raise Conflict(f"the build is held, as the mosaic would lose much; to let it through: {confirm}")
 
 
 def _progress(document: dict[str, Any]) -> None:

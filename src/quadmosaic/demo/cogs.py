@@ -11,7 +11,7 @@ CRS = "IAU_2015:49910"
 BLOCK_SIZE = 512
 
 
-def write_cog(path: Path, raster: Raster) -> int:
+def write_cog(path: Path, raster: Raster, *, crs: str = CRS) -> int:
     """Write a tiled, compressed GeoTIFF with overviews, in one step as seen from outside; its size in bytes."""
     height, width = raster.pixels.shape
     unfinished = path.with_suffix(".part")
@@ -23,7 +23,7 @@ def write_cog(path: Path, raster: Raster) -> int:
         height=height,
         count=1,
         dtype=raster.pixels.dtype,
-        crs=CRS,
+        crs=crs,
         transform=Affine(*raster.transform),
         nodata=raster.nodata,
         blocksize=BLOCK_SIZE,

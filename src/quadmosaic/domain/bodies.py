@@ -5,7 +5,8 @@ from functools import cache
 from itertools import pairwise
 
 import pyproj
-from pyproj.database import query_crs_info
+from pyproj.database import get_codes, query_crs_info
+from pyproj.enums import PJType
 
 from quadmosaic.domain.errors import NotFound
 
@@ -19,7 +20,8 @@ _ALIASES = {"luna": "Moon", "lunar": "Moon", "wgs": EARTH}
 @cache
 def _codes() -> dict[str, int]:
     """Body name without spaces -> the NAIF id that IAU_2015 codes start with."""
-    spheres = (info for info in query_crs_info("IAU_2015") if int(info.code) % 100 == 0)
+    geographic = query_crs_info("IAU_2015", pj_types=PJType.GEOGRAPHIC_2D_CRS)
+    spheres = (info for info in geographic if int(info.code) % 100 == 0)
     return {info.name.split(" (2015)")[0].replace(" ", ""): int(info.code) // 100 for info in spheres}
 
 
@@ -45,7 +47,7 @@ def iau_code(body: str, offset: int) -> str | None:
 
 @cache
 def _all_codes() -> frozenset[str]:
-    return frozenset(info.code for info in query_crs_info("IAU_2015"))
+    return frozenset(get_codes("IAU_2015", PJType.CRS))
 
 
 def geographic_id(body: str) -> str:

@@ -1,9 +1,11 @@
 """Covering: which cells of a grid footprints touch, in the grid's own projected plane."""
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import shapely
 
 from quadmosaic.domain import cells
@@ -11,7 +13,7 @@ from quadmosaic.domain.cells import Edges, Extents, Integers
 from quadmosaic.domain.errors import TooLarge
 from quadmosaic.domain.grids import Grid
 from quadmosaic.domain.mosaic import Quadkey
-from quadmosaic.domain.projecting import TOLERANCE, projected
+from quadmosaic.domain.projecting import AT_ONCE, TOLERANCE, projected
 
 MAX_CELLS = 5_000_000
 """Entries of an index: granules times the cells of each."""
@@ -23,9 +25,28 @@ MAX_CELLS_OF_ONE = 200_000
 """Beyond so many cells of one area, those of the zoom above are looked at first."""
 
 
-def cover(
-    footprints: Sequence[shapely.Geometry], grid: Grid, zoom: int, *, max_cells: int = MAX_CELLS
-) -> dict[Quadkey, tuple[int, ...]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells(Mapping[Quadkey, tuple[int, ...]]):
+    """Sorted quadkeys, and the members of each as a run of one array: `members[starts[n] : starts[n + 1]]`."""
+
+    quadkeys: Sequence[Quadkey]
+    starts: Integers
+    members: npt.NDArray[np.int32]
+
+    def __getitem__(self, quadkey: Quadkey) -> tuple[int, ...]:
+        place = bisect_left(self.quadkeys, quadkey)
+        if place == len(self.quadkeys) or self.quadkeys[place] != quadkey:
+            raise KeyError(quadkey)
+        return tuple(self.members[self.starts[place] : self.starts[place + 1]].tolist())
+
+    def __iter__(self) -> Iterator[Quadkey]:
+        return iter(self.quadkeys)
+
+    def __len__(self) -> int:
+        return len(self.quadkeys)
+
+
+def cover(footprints: Sequence[shapely.Geometry], grid: Grid, zoom: int, *, max_cells: int = MAX_CELLS) -> Cells:
     """The cells that each footprint's area touches: sorted quadkey -> positions of footprints, ascending.
 
     Contact along a boundary is not touching. A footprint outside the grid is in no cell. Raises TooLarge when the
@@ -34,9 +55,12 @@ def cover(
     place, position = touching(footprints, grid, zoom, max_cells=max_cells)
     starts = np.flatnonzero(np.diff(place, prepend=-1))
     row, column = np.divmod(place[starts], grid.matrix_size(zoom)[0])
-    positions = position.tolist()
-    groups = (tuple(positions[start:end]) for start, end in pairwise([*starts.tolist(), len(positions)]))
-    return dict(sorted(zip(grid.quadkeys(column, row, zoom), groups, strict=True)))
+    quadkeys = grid.quadkeys(column, row, zoom)
+    order = sorted(range(len(quadkeys)), key=quadkeys.__getitem__)
+    counts = np.diff(starts, append=len(place))[order]
+    ends = np.cumsum(counts)
+    moved = np.repeat(starts[order] - (ends - counts), counts) + np.arange(len(place))
+    return Cells([quadkeys[at] for at in order], np.concatenate(([0], ends)), position[moved].astype(np.int32))
 
 
 def touching(
@@ -46,19 +70,27 @@ def touching(
 
     Raises TooLarge like `cover`.
     """
-    plane = projected(footprints, grid, zoom, tolerance=TOLERANCE)
-    spans = cells.extents(plane.edges, len(plane.footprint), grid.matrix_size(zoom))
-    guesses = cells.estimate(plane.edges, spans)
-    if guesses.sum() > 2 * max_cells:
-        raise _too_large(int(guesses.sum()), zoom, max_cells)
-    polygon, column, row = cells.joined(*_batched(plane.edges, spans, guesses))
-    place, position = row * grid.matrix_size(zoom)[0] + column, plane.footprint[polygon]
-    order = np.lexsort((position, place))
-    place, position = place[order], position[order]
-    fresh = (np.diff(place, prepend=-1) != 0) | (np.diff(position, prepend=-1) != 0)
-    if fresh.sum() > max_cells:
-        raise _too_large(int(fresh.sum()), zoom, max_cells)
-    return place[fresh], position[fresh]
+    places, positions, guessed, found = [np.empty(0, np.int64)], [np.empty(0, np.int64)], 0, 0
+    for start in range(0, len(footprints), AT_ONCE):
+        plane = projected(footprints[start : start + AT_ONCE], grid, zoom, tolerance=TOLERANCE)
+        spans = cells.extents(plane.edges, len(plane.footprint), grid.matrix_size(zoom))
+        guesses = cells.estimate(plane.edges, spans)
+        guessed += int(guesses.sum())
+        if guessed > 2 * max_cells:
+            raise _too_large(guessed, zoom, max_cells)
+        polygon, column, row = cells.joined(*_batched(plane.edges, spans, guesses))
+        place, position = row * grid.matrix_size(zoom)[0] + column, plane.footprint[polygon]
+        order = np.lexsort((place, position))
+        place, position = place[order], position[order]
+        fresh = (np.diff(place, prepend=-1) != 0) | (np.diff(position, prepend=-1) != 0)
+        found += int(fresh.sum())
+        if found > max_cells:
+            raise _too_large(found, zoom, max_cells)
+        places.append(place[fresh])
+        positions.append(position[fresh] + start)
+    place, position = np.concatenate(places), np.concatenate(positions)
+    order = np.argsort(place, kind="stable")
+    return place[order], position[order]
 
 
 def cells_touching(

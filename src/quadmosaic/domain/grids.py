@@ -27,6 +27,7 @@ _PLANETARY_ID = re.compile(
     r"(?P<body>.+?)(?P<projection>Geographic|WebMercator|Mercator|EquidistantCylindrical|NorthPolar|SouthPolar)"
     r"(?P<latitude>Sphere|Ographic|Ocentric)(?P<coalesced>Coalesced)?"
 )
+_FILE_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _IAU_OFFSETS = (("Pseudo Mercator", 90), ("Mercator", 90), ("Equidistant Cylindrical", 10))
 """Projections, by method name, for which IAU_2015 may have a code that gives the same coordinates."""
 _LATITUDES = (0, 1, 2)
@@ -42,13 +43,16 @@ def ids(body: str) -> tuple[str, ...]:
 @cache
 def load(grid_id: str) -> Grid:
     """The one instance of a known grid. Raises NotFound, with the reason where the set exists but is unsound."""
-    if grid_id in _terrestrial_files():
-        return parse(json.loads(_terrestrial_files()[grid_id].read_text()))
-    if grid_id not in _planetary_files():
+    if not _FILE_NAME.fullmatch(grid_id):
+        raise NotFound(f"there is no tile matrix set {grid_id!r}")
+    terrestrial, planetary = (folder() / f"{grid_id}.json" for folder in (_terrestrial_folder, _planetary_folder))
+    if terrestrial.exists() and _doubles_throughout(terrestrial):
+        return parse(json.loads(terrestrial.read_text()))
+    if not planetary.exists():
         raise NotFound(f"there is no tile matrix set {grid_id!r}")
     if not _is_sound(grid_id):
         raise NotFound(f"tile matrix set {grid_id!r} does not cover its body; use the body's *Sphere sets")
-    return parse(json.loads(_planetary_files()[grid_id].read_text()))
+    return parse(json.loads(planetary.read_text()))
 
 
 def parse(document: JsonObject) -> Grid:
@@ -81,6 +85,16 @@ def parse(document: JsonObject) -> Grid:
     )
 
 
+def named(tms: str | JsonObject) -> Grid:
+    """The grid of an id or a document. Raises Invalid (field "tms")."""
+    if isinstance(tms, str):
+        try:
+            return load(tms)
+        except NotFound as error:
+            raise Invalid(error.message, field="tms") from error
+    return parse(tms)
+
+
 def default_map_grid(body: str) -> str:
     """The grid that maps are drawn on when nobody says."""
     return "WebMercatorQuad" if body == bodies.EARTH else f"{body}EquidistantCylindricalSphere"
@@ -100,18 +114,28 @@ def mercator_grid(body: str) -> str:
 
 @cache
 def _planetary_files() -> dict[str, Path]:
-    return {path.stem: path for path in _package_folder("planetcantile").glob("data/v4/*.json")}
+    return {path.stem: path for path in _planetary_folder().glob("*.json")}
 
 
 @cache
 def _terrestrial_files() -> dict[str, Path]:
     """The sets of morecantile, all of Earth, that double."""
-    doubling = {}
-    for path in _package_folder("morecantile").glob("data/*.json"):
-        matrices = json.loads(path.read_text())["tileMatrices"]
-        if _doubles([(m["matrixWidth"], m["matrixHeight"], m["cellSize"], m["tileWidth"]) for m in matrices]):
-            doubling[path.stem] = path
-    return doubling
+    return {path.stem: path for path in _terrestrial_folder().glob("*.json") if _doubles_throughout(path)}
+
+
+def _doubles_throughout(path: Path) -> bool:
+    matrices = json.loads(path.read_text())["tileMatrices"]
+    return _doubles([(m["matrixWidth"], m["matrixHeight"], m["cellSize"], m["tileWidth"]) for m in matrices])
+
+
+@cache
+def _planetary_folder() -> Path:
+    return _package_folder("planetcantile") / "data" / "v4"
+
+
+@cache
+def _terrestrial_folder() -> Path:
+    return _package_folder("morecantile") / "data"
 
 
 def _package_folder(package: str) -> Path:

@@ -1,6 +1,6 @@
 """Mosaic, recipe and version: a name with a recipe, built into immutable versions of which one is the head."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -80,11 +80,14 @@ class AssetProfile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Index:
-    """Quadkey -> granules, as positions in `granules`, best first. `headers` are by granule id and asset key."""
+    """Quadkey -> granules, as positions in `granules`, best first. `headers` are by granule id and asset key.
+
+    A large one has granules, cells and headers that are decoded when they are looked at.
+    """
 
     grid_id: str
     zoom: int
-    granules: tuple[Granule, ...]
+    granules: Sequence[Granule]
     cells: Mapping[Quadkey, tuple[int, ...]]
     headers: Mapping[str, Mapping[str, Header]] = field(default_factory=dict)
 

@@ -22,6 +22,8 @@ TOLERANCE = 1 / 2000
 """Cells, or a fifth of it as share of a smaller footprint."""
 INSIDE_SEAM = 180.0 - 1e-10
 """Degrees; PROJ takes both sides of a seam that is not at 180 degrees for the western one."""
+AT_ONCE = 4096
+"""Footprints that are geometries in memory together."""
 STRAIGHT = 1e-9
 """Share of a footprint's size; what bends less is rounding."""
 
@@ -76,6 +78,26 @@ def projected(
 
     The inside lies left of each edge, taking x and y as they stand.
     """
+    starts = range(0, max(len(footprints), 1), AT_ONCE)
+    found = [_projected(footprints[start : start + AT_ONCE], grid, zoom, tolerance) for start in starts]
+    if len(found) == 1:
+        return found[0]
+    polygons = np.cumsum([0, *(len(plane.footprint) for plane in found)])
+    edges = [plane.edges for plane in found]
+    return Projected(
+        Edges(
+            np.concatenate([each.x0 for each in edges]),
+            np.concatenate([each.y0 for each in edges]),
+            np.concatenate([each.x1 for each in edges]),
+            np.concatenate([each.y1 for each in edges]),
+            np.concatenate([each.owner + before for each, before in zip(edges, polygons, strict=False)]),
+        ),
+        np.concatenate([plane.footprint + start for plane, start in zip(found, starts, strict=True)]),
+        max(plane.bend for plane in found),
+    )
+
+
+def _projected(footprints: Sequence[shapely.Geometry], grid: Grid, zoom: int, tolerance: float | None) -> Projected:
     areas = np.empty(len(footprints), dtype=object)
     areas[:] = footprints
     polygons, footprint = _unseamed(areas, reach(grid))

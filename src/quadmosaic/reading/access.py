@@ -41,13 +41,18 @@ _REMOTE: dict[str, str | int | float] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """Where a file is. `store` and `key` are None where obstore cannot reach it (a URL with a query)."""
+    """Where a file is, on a bucket or `host`. `store` is None where obstore cannot reach it (a URL with a query)."""
 
     href: str
     gdal_path: str | Path
     gdal: Mapping[str, str | int | float]
     store: ObjectStore | None
     key: str
+    host: str
+
+    @property
+    def is_remote(self) -> bool:
+        return self.host != ""
 
 
 class Places:
@@ -71,12 +76,16 @@ class Places:
             return self._local(href, Path(canonical))
         raise Unreadable(f"a {parts.scheme!r} href cannot be read; use file, s3, http or https")
 
+    def disconnect(self) -> None:
+        """Forget the stores and their connections."""
+        self._stores.clear()
+
     def _local(self, href: str, path: Path) -> Place:
         whole = path.absolute()
         if whole.parts[1:] and whole.parts[1].startswith("vsi"):
             raise Unreadable("GDAL's virtual paths cannot be read; use file, s3, http or https")
         store = self._stores.setdefault("file", LocalStore("/"))
-        return Place(href=href, gdal_path=whole, gdal={}, store=store, key=str(whole).lstrip("/"))
+        return Place(href=href, gdal_path=whole, gdal={}, store=store, key=str(whole).lstrip("/"), host="")
 
     def _in_bucket(self, href: str) -> Place:
         bucket, _, key = href.removeprefix("s3://").partition("/")
@@ -85,8 +94,9 @@ class Places:
             raise Unreadable(f"the bucket {bucket!r} is not among the known ones")
         if bucket not in self._stores:
             self._stores[bucket] = _bucket_store(bucket, access)
-        path = f"/vsis3/{bucket}/{key}"
-        return Place(href=href, gdal_path=path, gdal=_REMOTE | _signing(access), store=self._stores[bucket], key=key)
+        gdal = _REMOTE | _signing(access)
+        path, store = f"/vsis3/{bucket}/{key}", self._stores[bucket]
+        return Place(href=href, gdal_path=path, gdal=gdal, store=store, key=key, host=bucket)
 
     def _on_host(self, href: str) -> Place:
         parts = urlsplit(href)
@@ -95,7 +105,7 @@ class Places:
             self._stores[base] = HTTPStore(base, client_options=_client(base), retry_config=_RETRY)
         store = None if parts.query else self._stores[base]
         key = unquote(parts.path).lstrip("/")
-        return Place(href=href, gdal_path=f"/vsicurl/{href}", gdal=_REMOTE, store=store, key=key)
+        return Place(href=href, gdal_path=f"/vsicurl/{href}", gdal=_REMOTE, store=store, key=key, host=base)
 
 
 _RETRY: "RetryConfig" = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=2 * REQUEST_S)}

@@ -10,6 +10,8 @@ from quadmosaic.domain.granules import Level
 from quadmosaic.reading.numbers import Flags
 from quadmosaic.reading.parts import Part
 
+_PAIRS = ((1, 2), (2, 1))
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -39,9 +41,13 @@ def blocks_of(parts: Sequence[Part], level: Level, *, position: int, planes: Ite
 
 def _mark(needed: Flags, part: Part, level: Level, margin: int) -> None:
     left, top, right, bottom = part.window
-    if part.mesh or margin >= min(level.block_width, level.block_height):
-        last_row, last_column = -(-bottom // level.block_height), -(-right // level.block_width)
-        needed[top // level.block_height : last_row, left // level.block_width : last_column] = True
+    window = needed[
+        top // level.block_height : -(-bottom // level.block_height),
+        left // level.block_width : -(-right // level.block_width),
+    ]
+    # The window ends at positions, so that of two blocks side by side each holds one.
+    if part.mesh or margin >= min(level.block_width, level.block_height) or window.size == 1 or window.shape in _PAIRS:
+        window[:] = True
         return
     columns, rows = part.indices
     for aside, along in itertools.product({-margin, margin}, repeat=2):

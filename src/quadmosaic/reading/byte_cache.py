@@ -1,7 +1,7 @@
 """A cache bounded in bytes: least recently used out first."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 
 
 class ByteCache[K: Hashable, V]:
@@ -14,6 +14,10 @@ class ByteCache[K: Hashable, V]:
         self._capacity = capacity
         self._entries: OrderedDict[K, tuple[V, int]] = OrderedDict()
         self.weight = 0
+
+    def __iter__(self) -> Iterator[K]:
+        """The keys, least recently used first."""
+        return iter(self._entries)
 
     def get(self, key: K) -> V | None:
         """The value, which becomes the most recently used one."""

@@ -45,12 +45,13 @@ class Coordinates:
     separable: bool
 
 
+@lru_cache(maxsize=32)
 def coordinates(geobox: GeoBox, crs: str) -> Coordinates:
-    """Coordinates of pixel centres. Both CRSs must be of one body."""
+    """Coordinates of pixel centres; the last ones are kept. Both CRSs must be of one body."""
     gx, gy = centres(geobox)
     if _is_same(geobox.crs, crs):
         return Coordinates(x=gx[None, :], y=gy[:, None], separable=True)
-    if _is_separable(geobox.crs, crs):
+    if is_separable(geobox.crs, crs):
         return _by_axes(geobox.crs, crs, gx, gy)
     found = _interpolated(geobox, crs, gx, gy) if gx.size * gy.size > _FEW else None
     x, y = found or to_raster_crs(geobox, crs, *np.meshgrid(gx, gy))
@@ -71,7 +72,7 @@ def _is_same(source: str, target: str) -> bool:
 
 
 @lru_cache(maxsize=512)
-def _is_separable(source: str, target: str) -> bool:
+def is_separable(source: str, target: str) -> bool:
     """Whether x depends on x alone and y on y alone, tried on a net all over the body."""
     if period(source) is None or period(target) is None:
         return False

@@ -23,12 +23,7 @@ def draw(plan: Plan, blocks: Mapping[Block, Bands]) -> Picture:
     valid = np.zeros(shape, np.bool_)
     for part in plan.parts:
         patch = _assemble(plan, part, blocks)
-        patch_valid = None if plan.kernel == NEAREST else patch.valid(plan)
-        nearest = patch.at(part)
-        values, part_valid = nearest.bands, nearest.valid(plan)
-        if patch_valid is not None:
-            smoothed = smooth(patch.bands, patch_valid, part, plan.kernel, plan.scale)
-            values = np.where(smoothed.known, smoothed.values, values)
+        values, part_valid = _nearest(plan, part, patch) if plan.kernel == NEAREST else _smooth(plan, part, patch)
         part.put(values, bands)
         part.put(part_valid, valid)
     valid &= plan.inside
@@ -42,6 +37,23 @@ def draw(plan: Plan, blocks: Mapping[Block, Bands]) -> Picture:
         offsets=plan.header.offsets,
         palette=plan.palette,
     )
+
+
+def _nearest(plan: Plan, part: Part, patch: "Patch") -> tuple[Bands, Flags]:
+    nearest = patch.at(part)
+    return nearest.bands, nearest.valid(plan)
+
+
+def _smooth(plan: Plan, part: Part, patch: "Patch") -> tuple[Bands, Flags]:
+    """Values of a kernel, those of the nearest pixels where it knows none; what is valid is up to the nearest."""
+    patch_valid = patch.valid(plan)
+    valid = np.ones((1, 1), np.bool_) if patch_valid.all() else _picked(patch_valid, part)
+    wanted = None if patch_valid.all() else valid
+    smoothed = smooth(patch.bands, patch_valid, part, plan.kernel, plan.scale, wanted=wanted)
+    values = smoothed.values
+    if not smoothed.known.all():
+        values = np.where(smoothed.known, values, _picked(patch.bands, part))
+    return values, np.broadcast_to(valid, values.shape) if wanted is None else valid
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -3,38 +3,37 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 import numpy as np
 
 from quadmosaic.domain.access import BucketAccess
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.domain.granules import Granule, Header
-from quadmosaic.ports import NO_HEADERS, GranuleReader, Layer, ReadFailure, ReadOptions
+from quadmosaic.domain.trace import Tally, current_trace
+from quadmosaic.ports import NO_HEADERS, Connected, GranuleReader, Layer, ReadFailure, ReadOptions
 from quadmosaic.reading.access import Places
+from quadmosaic.reading.ahead import ahead_of
+from quadmosaic.reading.block_shelf import BlockShelf
 from quadmosaic.reading.byte_cache import ByteCache
 from quadmosaic.reading.deadline import outcome_of
-from quadmosaic.reading.draw import draw
+from quadmosaic.reading.gates import HOST_REQUESTS, HostGates, Permits
 from quadmosaic.reading.header_shelf import HeaderShelf
 from quadmosaic.reading.levels import check_kernels
 from quadmosaic.reading.plan import Plan
 from quadmosaic.reading.planning import Planned, covered_by_better
-from quadmosaic.reading.raster_read import Engine, RasterRead, layer
-from quadmosaic.reading.tally import Tally
+from quadmosaic.reading.raster_read import Engine, RasterRead
 
 MEGABYTE = 1 << 20
 
-_AHEAD_BYTES = 64 * MEGABYTE
-"""Pixels, at eight bytes, that may wait for the caller; what is read ahead of it."""
-_AHEAD = range(2, 65)
+IMAGE_REQUESTS = 32
 
 
 class FastReader:
     """Implements ports.GranuleReader on top of another reader, which scans and reads what is not covered here.
 
     Decoded blocks and scanned headers are kept, each up to so many bytes. `tally` counts what was done, `replaced`
-    names the hrefs that need a new scan.
+    names the latest hrefs that need a new scan. One event loop at a time may use it, and one after another.
     """
 
     def __init__(
@@ -44,20 +43,31 @@ class FastReader:
         buckets: Mapping[str, BucketAccess],
         block_cache_bytes: int = 128 * MEGABYTE,
         header_cache_bytes: int = 32 * MEGABYTE,
-        workers: int | None = None,
-        max_requests: int = 32,
+        workers: Executor | None = None,
+        image_requests: int = IMAGE_REQUESTS,
+        host_requests: int = HOST_REQUESTS,
+        permits: Permits | None = None,
     ) -> None:
-        """`workers` threads decode (as many as there are processors); one image has `max_requests` at a time."""
+        """`workers` decode and draw (by default as many threads as there are processors).
+
+        One image has `image_requests` under way at a time, one bucket or host `host_requests` over all images.
+        `permits` says which addresses a host may have at the time of a read.
+        """
         self._planner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plan")
-        self._workers = ThreadPoolExecutor(max_workers=workers or os.cpu_count(), thread_name_prefix="decode")
-        self._max_requests = max_requests
+        self._own_workers = ThreadPoolExecutor(os.cpu_count(), "decode") if workers is None else None
+        pool = workers or self._own_workers
+        assert pool is not None
+        self._image_requests = image_requests
+        tally = Tally()
         self._engine = Engine(
             fallback=fallback,
             places=Places(buckets),
+            hosts=HostGates(host_requests, permits=permits),
             headers=HeaderShelf(fallback.scan, capacity=header_cache_bytes),
-            blocks=ByteCache(capacity=block_cache_bytes),
+            blocks=BlockShelf(kept=ByteCache(capacity=block_cache_bytes), workers=pool, tally=tally),
             planner=self._planner,
-            workers=self._workers,
+            workers=pool,
+            tally=tally,
         )
 
     @property
@@ -68,7 +78,7 @@ class FastReader:
     @property
     def replaced(self) -> frozenset[str]:
         """hrefs whose files are no longer those that were scanned."""
-        return frozenset(self._engine.replaced)
+        return frozenset(self._engine.stale)
 
     async def read(
         self,
@@ -83,13 +93,18 @@ class FastReader:
         loop = asyncio.get_running_loop()
         deadline = None if options.timeout_s is None else loop.time() + options.timeout_s
         read = RasterRead(
-            engine=self._engine, geobox=geobox, options=options, slots=asyncio.Semaphore(self._max_requests)
+            engine=self._engine,
+            geobox=geobox,
+            options=options,
+            slots=asyncio.Semaphore(self._image_requests),
+            trace=current_trace(),
         )
-        queue = _Queue(read, granules, await self._plan(read, granules, headers))
+        queue = _Queue(read, granules, self._known(granules, options.asset, headers))
         if options.until_full:
             await queue.let_wait(self._planner)
         try:
             for at, granule in enumerate(granules):
+                await queue.plan_for(at)
                 task = queue.task(at)
                 if task is None:
                     yield queue.nothing(at)
@@ -108,50 +123,68 @@ class FastReader:
         """As in ports.GranuleReader."""
         return await self._engine.fallback.etag(href)
 
+    def connect(self) -> None:
+        """As in ports.Connected; which places are wanted is not known before."""
+
+    def disconnect(self) -> None:
+        """As in ports.Connected."""
+        self._engine.places.disconnect()
+        if isinstance(self._engine.fallback, Connected):
+            self._engine.fallback.disconnect()
+
     def close(self) -> None:
         """Give the threads back; reads that have begun end on their own."""
-        for pool in (self._planner, self._workers):
-            pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._planner, self._own_workers):
+            if pool is not None:
+                pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _plan(
-        self, read: RasterRead, granules: Sequence[Granule], headers: Mapping[str, Header]
-    ) -> dict[int, Planned]:
-        """Plans by position, of the granules whose headers are known."""
+    def _known(self, granules: Sequence[Granule], asset: str, headers: Mapping[str, Header]) -> dict[int, Header]:
+        """Headers by position, as far as they are known."""
         known = {}
         for at, granule in enumerate(granules):
-            href = granule.hrefs.get(read.options.asset)
+            href = granule.hrefs.get(asset)
             header = None if href is None else self._engine.known_header(href, headers.get(granule.id))
             if header is not None:
                 known[at] = header
-        return dict(zip(known, await read.plan(list(known.values())), strict=True)) if known else {}
+        return known
 
 
 class _Queue:
     """The reads of one image, begun in order and some ahead of the caller; with `let_wait`, some only when needed."""
 
-    def __init__(self, read: RasterRead, granules: Sequence[Granule], planned: dict[int, Planned]) -> None:
+    def __init__(
+        self,
+        read: RasterRead,
+        granules: Sequence[Granule],
+        headers: Mapping[int, Header],
+    ) -> None:
         self._read = read
         self._granules = granules
-        self._planned = planned
+        self._headers = headers
+        self._planned: dict[int, Planned] = {}
         self._tasks: dict[int, asyncio.Task[Layer | ReadFailure]] = {}
         self._waiting: set[int] = set()
         self._filled = np.zeros((read.geobox.height, read.geobox.width), np.bool_)
         self._bands: int | None = None
         self._next = 0
-        box = read.geobox
-        self._ahead = min(max(_AHEAD_BYTES // (8 * box.width * box.height), _AHEAD.start), _AHEAD.stop - 1)
+        self._ahead = ahead_of(read.geobox)
 
     async def let_wait(self, planner: ThreadPoolExecutor) -> None:
-        """Hold back the granules that better ones should cover."""
-        insides = [plan.inside if isinstance(plan := self._planned.get(at), Plan) else None for at in self._positions]
+        """Hold back the granules that better ones should cover; they are not even planned until they are needed."""
         loop = asyncio.get_running_loop()
-        self._waiting = await loop.run_in_executor(
-            planner, covered_by_better, self._granules, insides, self._read.geobox
-        )
+        self._waiting = await loop.run_in_executor(planner, covered_by_better, self._granules, self._read.geobox)
 
-    @property
-    def _positions(self) -> range:
-        return range(len(self._granules))
+    async def plan_for(self, at: int) -> None:
+        """Plan what can be begun with the granule at a position: all but what waits, or else that too."""
+        if at in self._planned or (at > 0 and at not in self._waiting):
+            return
+        wanted = [
+            each
+            for each in self._headers
+            if each not in self._planned and (at in self._waiting or each not in self._waiting)
+        ]
+        plans = await self._read.plan([self._headers[each] for each in wanted]) if wanted else []
+        self._planned |= zip(wanted, plans, strict=True)
 
     def task(self, at: int) -> "asyncio.Task[Layer | ReadFailure] | None":
         """The read at a position, which has begun now if not before; None where better ones left nothing to add."""
@@ -167,7 +200,10 @@ class _Queue:
         return self._tasks[at]
 
     def _begin(self, at: int) -> None:
-        self._tasks[at] = asyncio.create_task(self._read.read(self._granules[at], self._planned.get(at)))
+        # A plan between projections holds positions of every pixel: it goes with its read.
+        plan = self._planned.pop(at, None)
+        read = self._read.read(self._granules[at], self._headers.get(at), plan)
+        self._tasks[at] = asyncio.create_task(read)
 
     def _adds(self, at: int) -> bool:
         planned = self._planned.get(at)
@@ -180,13 +216,14 @@ class _Queue:
             self._bands = self._bands or len(answer.bands)
             if len(answer.bands) == self._bands:
                 self._filled |= answer.mask
+        else:
+            self._read.count_failure()
 
     def nothing(self, at: int) -> Layer:
         """The layer of a granule that need not be read."""
         plan = self._planned[at]
         assert isinstance(plan, Plan)
-        self._read.engine.tally.covered += 1
-        return layer(self._granules[at], draw(replace(plan, parts=()), {}))
+        return self._read.covered(self._granules[at], plan)
 
     async def cancel(self) -> None:
         """Stop what is under way."""

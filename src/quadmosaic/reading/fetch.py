@@ -1,9 +1,10 @@
-"""Fetching: the bytes of many blocks of one file, neighbours in one request, never from a file that was replaced."""
+"""Fetching: byte ranges of one file, neighbours in one request, never from a file that was replaced."""
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from obstore import get_async
 from obstore.exceptions import (
@@ -15,17 +16,24 @@ from obstore.exceptions import (
     UnauthenticatedError,
 )
 
-from quadmosaic.reading.access import ObjectStore
-from quadmosaic.reading.blocks import Block
+from quadmosaic.domain.trace import Step, Tally, current_trace
+from quadmosaic.reading.access import Place
 from quadmosaic.reading.faults import Unreadable
 
+if TYPE_CHECKING:
+    from obstore import GetOptions
+
 GAP = 64 * 1024
-"""Bytes between blocks that are sooner fetched than asked around: about what a round trip's time carries."""
+"""Bytes between spans that are sooner fetched than asked around: about what a round trip's time carries."""
 
 MAX_REQUEST = 8 << 20
-"""Bytes of one request; a longer row of blocks is fetched by several at once."""
+"""Bytes of one request; a longer row of spans is fetched by several at once."""
 
 _BEYOND = re.compile(r"status 416|range starting at|object was only", re.IGNORECASE)
+
+
+type Gates = tuple[asyncio.Semaphore, asyncio.Semaphore]
+"""What bounds the requests of one image, and those to one bucket or host."""
 
 
 class Replaced(Exception):
@@ -36,67 +44,90 @@ class Unfit(Exception):
     """A server that does not give byte ranges."""
 
 
+class Span(Protocol):
+    """Bytes that someone wants."""
+
+    @property
+    def start(self) -> int: ...
+
+    @property
+    def stop(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
-class Request:
-    """A range of bytes, and the blocks that are in it."""
+class Request[S: Span]:
+    """A range of bytes, and the spans that are in it."""
 
     start: int
     stop: int
-    blocks: tuple[Block, ...]
+    spans: tuple[S, ...]
+
+    def part(self, raw: memoryview, span: S) -> memoryview:
+        """The span's own bytes of those that came."""
+        return raw[span.start - self.start : span.stop - self.start]
 
 
-def requests_for(blocks: Iterable[Block]) -> list[Request]:
-    """The fewest requests that fetch these blocks without much between them; sparse blocks need none."""
-    requests: list[Request] = []
-    for block in sorted((block for block in blocks if block.stop > block.start), key=lambda block: block.start):
+def requests_for[S: Span](spans: Iterable[S]) -> list[Request[S]]:
+    """The fewest requests that fetch these spans without much between them; empty ones need none."""
+    requests: list[Request[S]] = []
+    for span in sorted((span for span in spans if span.stop > span.start), key=lambda span: span.start):
         last = requests[-1] if requests else None
-        if last is not None and block.start <= last.stop + GAP and block.stop - last.start <= MAX_REQUEST:
-            requests[-1] = Request(last.start, max(last.stop, block.stop), (*last.blocks, block))
+        if last is not None and span.start <= last.stop + GAP and span.stop - last.start <= MAX_REQUEST:
+            requests[-1] = Request(last.start, max(last.stop, span.stop), (*last.spans, span))
         else:
-            requests.append(Request(block.start, block.stop, (block,)))
+            requests.append(Request(span.start, span.stop, (span,)))
     return requests
 
 
-async def fetch(
-    store: ObjectStore, key: str, etag: str, requests: Sequence[Request], *, places: asyncio.Semaphore
-) -> Mapping[Block, memoryview]:
-    """The bytes of every block; one request at a time holds one of the `places`.
+async def fetch(place: Place, etag: str | None, start: int, stop: int, *, gates: Gates, total: Tally) -> memoryview:
+    """The bytes of a range of the file with that ETag (None: of whatever file is there), once both gates let it in.
 
-    Raises Replaced, Unfit, or Unreadable where the file is out of reach. Cancelling stops the requests.
+    Raises Replaced, Unfit, or Unreadable where the file is out of reach. Cancelling stops the request.
     """
-    if len(requests) == 1:
-        return await _fetch(store, key, etag, requests[0], places)
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_fetch(store, key, etag, request, places)) for request in requests]
-    except* (Replaced, Unfit, Unreadable) as faults:
-        raise _first(faults) from faults
-    return {block: raw for task in tasks for block, raw in task.result().items()}
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    fault = group.exceptions[0]
-    return _first(fault) if isinstance(fault, BaseExceptionGroup) else fault
-
-
-async def _fetch(
-    store: ObjectStore, key: str, etag: str, request: Request, places: asyncio.Semaphore
-) -> dict[Block, memoryview]:
-    async with places:
-        raw = await _get(store, key, etag, request)
-    if len(raw) != request.stop - request.start:
+    found = await _counted(place, etag, start, stop, gates, total)
+    if len(found.raw) != stop - start:
         raise Replaced
-    return {block: raw[block.start - request.start : block.stop - request.start] for block in request.blocks}
+    return found.raw
 
 
-async def _get(store: ObjectStore, key: str, etag: str, request: Request) -> memoryview:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """Bytes of a file, and what the reply says of the file."""
+
+    raw: memoryview
+    etag: str | None
+    size: int
+
+
+async def begin(place: Place, length: int, *, gates: Gates, total: Tally) -> Found:
+    """The first bytes of a file, `length` or all there are. Raises as `fetch` does."""
+    return await _counted(place, None, 0, length, gates, total)
+
+
+async def _counted(place: Place, etag: str | None, start: int, stop: int, gates: Gates, total: Tally) -> Found:
+    trace = current_trace()
+    async with gates[0], gates[1]:
+        with trace.timing(Step.FETCH):
+            found = await _get(place, etag, start, stop)
+    for tally in (total, trace.tally):
+        tally.requests += 1
+        tally.fetched_bytes += len(found.raw)
+    return found
+
+
+async def _get(place: Place, etag: str | None, start: int, stop: int) -> Found:
+    if place.store is None:
+        raise Unfit
     # A weak ETag never matches in If-Match; what comes back is compared in any case, as not every server looks.
-    condition = None if etag.startswith("W/") else etag
+    options: GetOptions = {"range": (start, stop)}
+    if etag is not None and not etag.startswith("W/"):
+        options["if_match"] = etag
     try:
-        result = await get_async(store, key, options={"range": (request.start, request.stop), "if_match": condition})
-        if result.meta["e_tag"] != etag:
+        result = await get_async(place.store, place.key, options=options)
+        meta = result.meta
+        if etag is not None and meta["e_tag"] != etag:
             raise Replaced
-        return memoryview(await result.bytes_async())
+        return Found(raw=memoryview(await result.bytes_async()), etag=meta["e_tag"], size=meta["size"])
     except PreconditionError as error:
         raise Replaced from error
     except NotSupportedError as error:

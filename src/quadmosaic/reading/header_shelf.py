@@ -1,9 +1,9 @@
 """Headers that no index had: scanned once, kept by href, and forgotten when their file turns out to be another."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from quadmosaic.domain.errors import QuadmosaicError
+from quadmosaic.domain.flights import Flights
 from quadmosaic.domain.granules import Header
 from quadmosaic.reading.byte_cache import ByteCache
 
@@ -14,7 +14,7 @@ class HeaderShelf:
     def __init__(self, scan: Callable[[str], Awaitable[Header]], *, capacity: int) -> None:
         self._scan = scan
         self._kept: ByteCache[str, Header] = ByteCache(capacity=capacity)
-        self._under_way: dict[str, asyncio.Task[Header | None]] = {}
+        self._flights: Flights[Header | None] = Flights()
 
     def kept(self, href: str) -> Header | None:
         """The header, if it is here."""
@@ -22,14 +22,7 @@ class HeaderShelf:
 
     async def get(self, href: str) -> Header | None:
         """The header, None where the scan fails; one who gives up does not stop it for the others."""
-        header = self._kept.get(href)
-        if header is not None:
-            return header
-        task = self._under_way.get(href)
-        if task is None or task.get_loop() is not asyncio.get_running_loop():
-            task = asyncio.create_task(self._scanned(href))
-            self._under_way[href] = task
-        return await asyncio.shield(task)
+        return self._kept.get(href) or await self._flights.join(href, lambda: self._scanned(href))
 
     def forget(self, href: str) -> None:
         """Let the next one who asks scan again."""
@@ -40,8 +33,6 @@ class HeaderShelf:
             header = await self._scan(href)
         except QuadmosaicError:
             return None
-        finally:
-            self._under_way.pop(href, None)
         self._kept.put(href, header, weight=_weight(header))
         return header
 

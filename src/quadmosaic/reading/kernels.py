@@ -1,7 +1,7 @@
 """GDAL's smoothing kernels as taps: which pixels along one axis a position reads, and with which weights."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,19 +18,52 @@ ANTIALIAS_FROM = 2.0
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Taps:
-    """For each position (row) the `indices` of the pixels it reads, their `weights`, and which are `within` the image.
+    """For each position the `indices` of the pixels it reads, their `weights`, and which are `within` the image.
 
-    Indices outside are moved to the edge, and their weight is 0. All are (position, tap).
+    Indices outside are moved to the edge, and their weight is 0. All are (tap, position); `inside` says which positions
+    read no pixel outside.
     """
 
     indices: npt.NDArray[np.int64]
     weights: Floats
     within: Flags
+    inside: Flags
 
     @property
     def counting(self) -> "Taps":
         """The same pixels, each with a weight of one."""
-        return Taps(indices=self.indices, weights=self.within.astype(np.float64), within=self.within)
+        return replace(self, weights=self.within.astype(np.float64))
+
+    @property
+    def total(self) -> Floats:
+        """The sum of each position's weights."""
+        return np.asarray(self.weights.sum(axis=0))
+
+    @property
+    def reach(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The first pixel that each position reads, and the one behind the last."""
+        return self.indices[0], self.indices[-1] + 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Axis:
+    """Positions along one axis of an image; an average needs the `ends` (low, high) of the stretch around each."""
+
+    positions: Floats
+    ends: tuple[Floats, Floats] | None = None
+
+    def take(self, at: slice | npt.NDArray[np.int64]) -> "Axis":
+        """Some of the positions."""
+        ends = None if self.ends is None else (self.ends[0][at], self.ends[1][at])
+        return Axis(positions=self.positions[at], ends=ends)
+
+    def taps(self, kernel: str, *, size: int, scale: float) -> Taps:
+        """What a kernel reads along an axis of `size` pixels; `scale` is pixels per GeoBox pixel."""
+        return (
+            taps_of(kernel, self.positions, size=size, scale=scale)
+            if self.ends is None
+            else area_taps(*self.ends, size=size)
+        )
 
 
 def taps_of(kernel: str, positions: Floats, *, size: int, scale: float) -> Taps:
@@ -38,26 +71,43 @@ def taps_of(kernel: str, positions: Floats, *, size: int, scale: float) -> Taps:
     widening = scale if scale >= ANTIALIAS_FROM else 1.0
     radius = math.ceil(RADII[kernel] * widening)
     first = np.floor(positions - 0.5)
-    steps = np.arange(1 - radius, radius + 1)
-    distances = (steps - (positions - 0.5 - first)[:, None]) / widening
-    indices = first.astype(np.int64)[:, None] + steps
+    steps = np.arange(1 - radius, radius + 1)[:, None]
+    beyond = positions - 0.5 - first
+    if widening == 1.0 and kernel in _AT_ONCE:
+        weights = np.stack(_AT_ONCE[kernel](beyond))
+    else:
+        weights = _CURVES[kernel](np.abs(steps - beyond) / widening)
+    return _within(first.astype(np.int64) + steps, weights, size)
+
+
+def area_taps(low: Floats, high: Floats, *, size: int) -> Taps:
+    """Taps of an average: the share of each pixel that lies between `low` and `high`."""
+    count = int(np.ceil((high - low).max())) + 1
+    indices = np.floor(low + 1e-10).astype(np.int64) + np.arange(count)[:, None]
+    shares = np.minimum(high, indices + 1) - np.maximum(low, indices)
+    return _within(indices, np.maximum(shares, 0), size)
+
+
+def _within(indices: npt.NDArray[np.int64], weights: Floats, size: int) -> Taps:
+    """Taps without what lies outside; `indices` ascend by one from tap to tap."""
+    if indices[0].min() >= 0 and indices[-1].max() < size:
+        everywhere = np.broadcast_to(np.True_, indices.shape)
+        return Taps(indices=indices, weights=weights, within=everywhere, inside=everywhere[0])
     within = (indices >= 0) & (indices < size)
-    weights = np.where(within, _CURVES[kernel](np.abs(distances)), 0.0)
-    return Taps(indices=np.clip(indices, 0, size - 1), weights=weights, within=within)
+    return Taps(
+        indices=np.clip(indices, 0, size - 1),
+        weights=np.where(within, weights, 0.0),
+        within=within,
+        inside=within[0] & within[-1],
+    )
 
 
-def area_taps(positions: Floats, *, size: int, scale: float) -> Taps:
-    """Taps of an average: the share of each pixel that the step around a position covers."""
+def steps_around(positions: Floats, *, scale: float) -> tuple[Floats, Floats]:
+    """Lower and upper ends of the steps around positions along one axis; `scale` is that of a single one."""
     steps = np.diff(positions) if positions.size > 1 else np.array([scale])
     between = (positions[:-1] + positions[1:]) / 2
     edges = np.concatenate([positions[:1] - steps[:1] / 2, between, positions[-1:] + steps[-1:] / 2])
-    low, high = np.minimum(edges[:-1], edges[1:]), np.maximum(edges[:-1], edges[1:])
-    count = int(np.ceil((high - low).max())) + 1
-    indices = np.floor(low + 1e-10).astype(np.int64)[:, None] + np.arange(count)
-    within = (indices >= 0) & (indices < size)
-    shares = np.minimum(high[:, None], indices + 1) - np.maximum(low[:, None], indices)
-    weights = np.where(within, np.maximum(shares, 0), 0.0)
-    return Taps(indices=np.clip(indices, 0, size - 1), weights=weights, within=within)
+    return np.minimum(edges[:-1], edges[1:]), np.maximum(edges[:-1], edges[1:])
 
 
 def _bilinear(x: Floats) -> Floats:
@@ -78,5 +128,30 @@ def _cubic_spline(x: Floats) -> Floats:
 def _lanczos(x: Floats) -> Floats:
     return np.where(x < 3, np.sinc(x) * np.sinc(x / 3), 0.0)
 
+
+def _bilinear_at_once(t: Floats) -> tuple[Floats, ...]:
+    return 1 - t, t
+
+
+def _cubic_at_once(t: Floats) -> tuple[Floats, ...]:
+    u = 1 - t
+    return -0.5 * t * u * u, (1.5 * t - 2.5) * t * t + 1, (1.5 * u - 2.5) * u * u + 1, -0.5 * u * t * t
+
+
+def _lanczos_at_once(t: Floats) -> tuple[Floats, ...]:
+    """By the sines of sums, so that three sines serve six taps."""
+    full, third_sine, third_cosine = np.sin(np.pi * t), np.sin(np.pi * t / 3), np.cos(np.pi * t / 3)
+    weights = []
+    for tap in range(-2, 4):
+        away = t - tap
+        third = third_sine * math.cos(math.pi * tap / 3) - third_cosine * math.sin(math.pi * tap / 3)
+        scaled = math.pi**2 / 3 * (-1) ** tap * away * away
+        is_hit = np.abs(away) < 1e-9
+        weights.append(np.where(is_hit, 1.0, full * third / np.where(is_hit, 1.0, scaled)))
+    return tuple(weights)
+
+
+_AT_ONCE = {"bilinear": _bilinear_at_once, "cubic": _cubic_at_once, "lanczos": _lanczos_at_once}
+"""All taps at the plain width, for positions so far beyond the middle of a pixel: several times as fast as curves."""
 
 _CURVES = {"bilinear": _bilinear, "cubic": _cubic, "cubic_spline": _cubic_spline, "lanczos": _lanczos}

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from quadmosaic.domain.granules import Level
 from quadmosaic.reading.numbers import Bands, Flags
 from quadmosaic.reading.placement import Placement
-from quadmosaic.reading.positions import Floats, nearest
+from quadmosaic.reading.positions import Floats, covered, nearest
 
 type Window = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels of an image."""
@@ -23,7 +23,8 @@ class Part:
     """Pixels of a GeoBox, and where they are in an image.
 
     `columns` and `rows` are positions in the image. Where `mesh`, they are those of the GeoBox's columns `across` and
-    rows `down`; else of single pixels, whose numbers in the flat GeoBox are `across`.
+    rows `down`; else of single pixels, whose numbers in the flat GeoBox are `across`. `spans` are the columns and rows
+    of the image that each of them covers, where that was asked for and it is no mesh.
     """
 
     columns: Floats
@@ -33,6 +34,7 @@ class Part:
     mesh: bool
     image: tuple[int, int]
     window: Window
+    spans: tuple[Floats, Floats] | None = None
 
     @cached_property
     def indices(self) -> tuple[Indices, Indices]:
@@ -59,7 +61,9 @@ class Part:
             target[:, self.down[:, None], self.across] = values
 
 
-def parts_of(placement: Placement, level: Level, *, full: tuple[int, int], margin: int) -> Iterator[Part]:
+def parts_of(
+    placement: Placement, level: Level, *, full: tuple[int, int], margin: int, with_spans: bool = False
+) -> Iterator[Part]:
     """One part for each turn around the body that was taken; `margin` pixels around each position are needed."""
     wide, high = level.width / full[0], level.height / full[1]
     every = placement.inside
@@ -76,6 +80,12 @@ def parts_of(placement: Placement, level: Level, *, full: tuple[int, int], margi
                 for positions in (placement.columns, placement.rows)
             )
         if across.size and down.size:
+            spans = None
+            if with_spans and not placement.separable:
+                spans = (
+                    covered(placement.columns, most=placement.spread[0]).ravel()[across] * wide,
+                    covered(placement.rows, most=placement.spread[1]).ravel()[across] * high,
+                )
             columns, rows = columns * wide, rows * high
             yield Part(
                 columns=columns,
@@ -85,6 +95,7 @@ def parts_of(placement: Placement, level: Level, *, full: tuple[int, int], margi
                 mesh=placement.separable,
                 image=(level.width, level.height),
                 window=_window(columns, rows, level, margin),
+                spans=spans,
             )
 
 

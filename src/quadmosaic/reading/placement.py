@@ -9,7 +9,7 @@ from affine import Affine
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.reading.coordinates import Coordinates
 from quadmosaic.reading.numbers import Flags
-from quadmosaic.reading.positions import TIE, Floats, centres, coincide, locate, period, scale_of
+from quadmosaic.reading.positions import TIE, Floats, centres, coincide, locate, period, scale_of, spread_of
 
 type Turns = npt.NDArray[np.int8]
 
@@ -19,7 +19,7 @@ class Placement:
     """Full-resolution `columns` and `rows` of pixel centres, and the `turns` taken to reach them.
 
     Where `separable`, columns and turns are (1, width) and rows (height, 1), else all are (height, width); `inside`
-    always is. `scale` is raster pixels per GeoBox pixel (along x, along y); `same_crs` says that the CRSs coincide.
+    always is. `scale`, `spread` and `same_crs` are those of `Positions`.
     """
 
     columns: Floats
@@ -27,6 +27,7 @@ class Placement:
     inside: Flags
     turns: Turns
     scale: tuple[float, float]
+    spread: tuple[float, float]
     same_crs: bool
     separable: bool
 
@@ -38,8 +39,9 @@ def place(geobox: GeoBox, found: Coordinates, *, crs: str, transform: Affine, wi
     upright = pixels.b == 0 and pixels.d == 0
     if span is not None and not upright:
         return _exact(geobox, crs, transform, width, height)
-    columns = pixels.a * found.x + pixels.c + (0 if pixels.b == 0 else pixels.b * found.y)
-    rows = pixels.e * found.y + pixels.f + (0 if pixels.d == 0 else pixels.d * found.x)
+    columns, rows = pixels.a * found.x + pixels.c, pixels.e * found.y + pixels.f
+    if not upright:
+        columns, rows = columns + pixels.b * found.y, rows + pixels.d * found.x
     across, down = _is_within(columns, width), _is_within(rows, height)
     turns = np.zeros(columns.shape, np.int8)
     for turn in (1, -1) if span is not None and not across.all() else ():
@@ -49,12 +51,15 @@ def place(geobox: GeoBox, found: Coordinates, *, crs: str, transform: Affine, wi
         turns[reached] = turn
         across = across | reached
     inside = across & down
+    known = _of_one_turn(inside, turns)
+    every_column, every_row = np.broadcast_to(columns, inside.shape), np.broadcast_to(rows, inside.shape)
     return Placement(
         columns=columns,
         rows=rows,
         inside=inside,
         turns=turns,
-        scale=_scale(columns, rows, inside, turns),
+        scale=scale_of(every_column, every_row, known),
+        spread=spread_of(every_column, every_row, known),
         same_crs=_same_crs(geobox, found, span),
         separable=found.separable and upright,
     )
@@ -69,6 +74,7 @@ def _exact(geobox: GeoBox, crs: str, transform: Affine, width: int, height: int)
         inside=positions.inside,
         turns=positions.turns,
         scale=positions.scale,
+        spread=positions.spread,
         same_crs=positions.same_crs,
         separable=False,
     )
@@ -78,12 +84,12 @@ def _is_within(positions: Floats, size: int) -> Flags:
     return (positions >= -TIE) & (positions < size - TIE)
 
 
-def _scale(columns: Floats, rows: Floats, inside: Flags, turns: Turns) -> tuple[float, float]:
-    if not inside.any():
-        return 1.0, 1.0
+def _of_one_turn(inside: Flags, turns: Turns) -> Flags:
+    if not turns.any() or not inside.any():
+        return inside
     every_turn = np.broadcast_to(turns, inside.shape)
-    known = inside if not turns.any() else inside & (every_turn == every_turn[inside][0])
-    return scale_of(np.broadcast_to(columns, inside.shape), np.broadcast_to(rows, inside.shape), known)
+    one: Flags = inside & (every_turn == every_turn[inside][0])
+    return one
 
 
 def _same_crs(geobox: GeoBox, found: Coordinates, span: float | None) -> bool:

@@ -10,8 +10,7 @@ from quadmosaic.domain.granules import BlockTables, Header, Level, LevelKind
 from quadmosaic.ports import ReadOptions
 from quadmosaic.reading.blocks import Block, blocks_of
 from quadmosaic.reading.coordinates import Coordinates
-from quadmosaic.reading.kernels import ANTIALIAS_FROM
-from quadmosaic.reading.levels import NEAREST, choose_kernel, choose_level
+from quadmosaic.reading.levels import choose_kernel, choose_level
 from quadmosaic.reading.numbers import Flags
 from quadmosaic.reading.parts import Part, parts_of
 from quadmosaic.reading.pictures import Palette, band_indexes
@@ -27,7 +26,7 @@ class Plan:
     """All that is decided before a byte is fetched.
 
     `indexes` are 1-based bands, as is `alpha`. `image` and `mask` are positions in the levels of the block tables,
-    `scale` is image pixels per GeoBox pixel along x and y, `inside` is (height, width) of the GeoBox.
+    `scale` is columns and rows of the image per GeoBox pixel, `inside` is (height, width) of the GeoBox.
     """
 
     header: Header
@@ -62,12 +61,13 @@ def plan_read(header: Header, found: Coordinates, geobox: GeoBox, options: ReadO
     kernel = choose_kernel(options, same_crs=placement.same_crs, palette=palette is not None)
     image = _choose_image(header, tables, placement)
     level = tables.levels[image]
-    scale = (placement.scale[0] * level.width / header.width, placement.scale[1] * level.height / header.height)
+    scale = (placement.spread[0] * level.width / header.width, placement.spread[1] * level.height / header.height)
     reach = margin(kernel, scale)
     mask = _mask_of(tables, level) if alpha is None else None
-    parts = tuple(parts_of(placement, level, full=(header.width, header.height), margin=reach))
+    full = (header.width, header.height)
+    parts = tuple(parts_of(placement, level, full=full, margin=reach, with_spans=kernel == AVERAGE))
     reason = (
-        _kernel_obstacle(kernel, placement, scale)
+        (None if kernel in FAST_KERNELS else f"kernel {kernel}")
         or ("mask without this overview" if mask is None and _has_masks(tables) else None)
         or ("huge window" if sum(part.area for part in parts) > MAX_PIXELS else None)
     )
@@ -93,14 +93,6 @@ def plan_read(header: Header, found: Coordinates, geobox: GeoBox, options: ReadO
         parts=parts,
         blocks=tuple(blocks),
     )
-
-
-def _kernel_obstacle(kernel: str, placement: Placement, scale: tuple[float, float]) -> str | None:
-    if kernel not in FAST_KERNELS:
-        return f"kernel {kernel}"
-    if kernel == NEAREST or placement.separable:
-        return None
-    return f"kernel {kernel} between projections" if kernel == AVERAGE or max(scale) >= ANTIALIAS_FROM else None
 
 
 def _choose_image(header: Header, tables: BlockTables, placement: Placement) -> int:

@@ -12,7 +12,6 @@ from quadmosaic.domain.granules import Granule, Header
 from quadmosaic.ports import ReadOptions
 from quadmosaic.reading.coordinates import Coordinates, coordinates
 from quadmosaic.reading.faults import Unreadable
-from quadmosaic.reading.numbers import Flags
 from quadmosaic.reading.plan import Plan, plan_read
 from quadmosaic.reading.positions import centres, geographic_of, require_same_body, transformer
 from quadmosaic.reading.support import obstacle
@@ -45,11 +44,10 @@ def _planned(header: Header, geobox: GeoBox, options: ReadOptions, known: dict[s
         return "projection"
 
 
-def covered_by_better(granules: Sequence[Granule], insides: Sequence[Flags | None], geobox: GeoBox) -> set[int]:
+def covered_by_better(granules: Sequence[Granule], geobox: GeoBox) -> set[int]:
     """Positions of granules that should add nothing to better ones, going by footprints at a lattice of points.
 
-    `insides` says where each raster reaches, None where it is not known yet. It is a guess, which the pixels of the
-    better ones confirm or not.
+    It is a guess, which the pixels of the better ones confirm or not.
     """
     rows, columns = (np.linspace(0, size - 1, _LATTICE).astype(np.intp) for size in (geobox.height, geobox.width))
     gx, gy = centres(geobox)
@@ -58,10 +56,8 @@ def covered_by_better(granules: Sequence[Granule], insides: Sequence[Flags | Non
     covered = ~(np.isfinite(lon) & np.isfinite(lat))
     lon, lat = (np.where(covered, 0.0, lon) + 180) % 360 - 180, np.where(covered, 0.0, lat)
     waiting = set()
-    for at, (granule, inside) in enumerate(zip(granules, insides, strict=True)):
+    for at, granule in enumerate(granules):
         here = shapely.contains_xy(granule.footprint, lon, lat) & ~covered
-        if inside is not None:
-            here &= inside[np.ix_(rows, columns)]
         if here.any():
             covered |= here
         else:

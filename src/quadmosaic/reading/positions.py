@@ -29,7 +29,8 @@ class Positions:
     """Full-resolution `columns` and `rows` of GeoBox pixel centres, (height, width); meaningless where not `inside`.
 
     `turns` counts the periods (360 degrees) that were added to reach the raster, `period` in units of its CRS.
-    `scale` is raster pixels per GeoBox pixel (along x, along y); `same_crs` says that the CRSs coincide.
+    `scale` is raster pixels per GeoBox pixel (along x, along y), `spread` how many columns and rows of the raster a
+    GeoBox pixel spans; they differ where the axes are turned. `same_crs` says that the CRSs coincide.
     """
 
     columns: Floats
@@ -38,6 +39,7 @@ class Positions:
     turns: npt.NDArray[np.int8]
     period: float | None
     scale: tuple[float, float]
+    spread: tuple[float, float]
     same_crs: bool
 
 
@@ -58,20 +60,23 @@ def locate(geobox: GeoBox, *, crs: str, transform: Affine, width: int, height: i
             turns[found] = turn
             inside |= found
     dx, dy = geobox.resolution
+    known = inside & (turns == turns[inside][0]) if inside.any() else inside
     return Positions(
         columns=columns,
         rows=rows,
         inside=inside,
         turns=turns,
         period=span,
-        scale=scale_of(columns, rows, inside & (turns == turns[inside][0])) if inside.any() else (1.0, 1.0),
+        scale=scale_of(columns, rows, known),
+        spread=spread_of(columns, rows, known),
         same_crs=coincide(x, gx, span, abs(dx)) and coincide(y, gy, None, abs(dy)),
     )
 
 
 def nearest(positions: Floats, *, scale: float = 1.0, size: int) -> npt.NDArray[np.int64]:
-    """Indices of the pixels that positions fall into, in an image `scale` times as large as the full resolution."""
-    return np.clip(np.floor(positions * scale + TIE), 0, size - 1).astype(np.int64)
+    """Indices of the pixels that positions inside fall into, in an image `scale` times as large as the full one."""
+    moved = positions + TIE if scale == 1 else positions * scale + TIE
+    return np.clip(moved.astype(np.int64), 0, size - 1)
 
 
 @lru_cache(maxsize=512)
@@ -186,6 +191,47 @@ def scale_of(columns: Floats, rows: Floats, known: npt.NDArray[np.bool_]) -> tup
         _step(columns, rows, known, axis, stride) or _step(columns, rows, known, axis, 1) for axis in (1, 0)
     )
     return along_x or along_y or 1.0, along_y or along_x or 1.0
+
+
+def spread_of(columns: Floats, rows: Floats, known: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Median columns and rows of the raster that one GeoBox pixel spans, as the root of a sum of squares.
+
+    So a pixel that is turned spans as much of the raster as one that is not.
+    """
+    stride = _SAMPLE if min(known.shape) >= 8 * _SAMPLE else 1
+    here, there = slice(0, -1, stride), slice(1, None, stride)
+    asked = known[here, here] & known[here, there] & known[there, here]
+    if not asked.any():
+        return scale_of(columns, rows, known)
+    with np.errstate(invalid="ignore"):
+        across, down = (
+            float(np.median(np.hypot(at[here, there] - at[here, here], at[there, here] - at[here, here])[asked]))
+            for at in (columns, rows)
+        )
+    return across, down
+
+
+def covered(positions: Floats, *, most: float) -> Floats:
+    """What each pixel of a GeoBox spans of an axis whose `positions` (height, width) it has, as `spread_of` counts.
+
+    Of the steps to both neighbours the shorter counts: where longitudes wrap, one of them is a whole turn. A pixel at
+    a pole would cover all of them, so four times `most`, which is what pixels cover mostly, is the end of it.
+    """
+    with np.errstate(invalid="ignore"):
+        steps = (_shorter(np.abs(np.diff(positions, axis=axis)), axis) for axis in (0, 1))
+        return np.asarray(np.minimum(np.hypot(*steps), 4 * most))
+
+
+def _shorter(steps: Floats, axis: int) -> Floats:
+    """The shorter of the steps before and after each position, 0 where neither is known."""
+    if steps.shape[axis] == 0:
+        return np.zeros(1)
+    ends = [(0, 0), (0, 0)]
+    ends[axis] = (1, 1)
+    padded = np.pad(steps, ends, mode="edge")
+    size = padded.shape[axis]
+    shorter = np.fmin(padded.take(range(size - 1), axis=axis), padded.take(range(1, size), axis=axis))
+    return np.asarray(np.nan_to_num(shorter))
 
 
 def _step(columns: Floats, rows: Floats, known: npt.NDArray[np.bool_], axis: int, stride: int) -> float | None:

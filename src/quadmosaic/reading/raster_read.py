@@ -1,133 +1,158 @@
 """Reading one granule: planned, fetched, decoded and drawn, or left to the fallback where that is not possible."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.domain.granules import Granule, Header
-from quadmosaic.ports import GranuleReader, Layer, ReadFailure, ReadOptions
+from quadmosaic.domain.trace import Step, Tally, Trace, timed
+from quadmosaic.ports import NO_HEADERS, GranuleReader, Layer, ReadFailure, ReadOptions
 from quadmosaic.reading.access import Places
-from quadmosaic.reading.blocks import Block
+from quadmosaic.reading.block_shelf import BlockShelf
 from quadmosaic.reading.byte_cache import ByteCache
-from quadmosaic.reading.decode import Undecodable, decode_block
+from quadmosaic.reading.decode import Undecodable
 from quadmosaic.reading.draw import draw
 from quadmosaic.reading.faults import Unreadable
-from quadmosaic.reading.fetch import Replaced, Unfit, fetch, requests_for
+from quadmosaic.reading.fetch import Replaced, Unfit
+from quadmosaic.reading.gates import HostGates
 from quadmosaic.reading.header_shelf import HeaderShelf
-from quadmosaic.reading.numbers import Bands
 from quadmosaic.reading.pictures import Picture
 from quadmosaic.reading.plan import Plan
 from quadmosaic.reading.planning import Planned, plan_all
-from quadmosaic.reading.tally import Tally
 
-type BlockKey = tuple[str, str, Block]
-"""href, ETag and block."""
+_MOST_STALE = 4096
+"""hrefs remembered as replaced. Of one that is forgotten the index's record is tried again, in vain, by If-Match."""
+
+
+class Stale:
+    """hrefs whose files are no longer those of the index's header records, the latest ones."""
+
+    def __init__(self, capacity: int = _MOST_STALE) -> None:
+        self._hrefs: ByteCache[str, str] = ByteCache(capacity=capacity)
+
+    def __contains__(self, href: str) -> bool:
+        return self._hrefs.get(href) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._hrefs)
+
+    def add(self, href: str) -> None:
+        self._hrefs.put(href, href, weight=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """What all reads share. Plans are made by one thread, since every thread needs transformers of its own.
-
-    `replaced` holds the hrefs whose files are no longer those of their header records.
-    """
+    """What all reads share. Plans are made by one thread, since every thread needs transformers of its own."""
 
     fallback: GranuleReader
     places: Places
+    hosts: HostGates
     headers: HeaderShelf
-    blocks: ByteCache[BlockKey, Bands]
+    blocks: BlockShelf
     planner: Executor
     workers: Executor
-    tally: Tally = field(default_factory=Tally)
-    replaced: set[str] = field(default_factory=set)
+    tally: Tally
+    stale: Stale = field(default_factory=Stale)
 
     def known_header(self, href: str, given: Header | None) -> Header | None:
         """The header record that holds for an href as far as is known without reading."""
-        return given if given is not None and href not in self.replaced else self.headers.kept(href)
+        return given if given is not None and href not in self.stale else self.headers.kept(href)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RasterRead:
-    """The reads of one image; `slots` bounds its requests."""
+    """The reads of one image; `slots` bounds its requests, `trace` is that of its caller."""
 
     engine: Engine
     geobox: GeoBox
     options: ReadOptions
     slots: asyncio.Semaphore
+    trace: Trace
 
     async def plan(self, headers: list[Header]) -> list[Planned]:
         """Plans for headers that are known, in one go."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.engine.planner, plan_all, headers, self.geobox, self.options)
+        plans, seconds = await loop.run_in_executor(
+            self.engine.planner, timed, plan_all, headers, self.geobox, self.options
+        )
+        self.trace.add(Step.PLAN, seconds)
+        return plans
 
-    async def read(self, granule: Granule, planned: Planned | None) -> Layer | ReadFailure:
-        """A layer, or why there is none. Raises Invalid (field "bidx")."""
+    async def read(self, granule: Granule, header: Header | None, planned: Planned | None) -> Layer | ReadFailure:
+        """A layer, or why there is none; `header` is what `planned` is for. Raises Invalid (field "bidx")."""
         href = granule.hrefs.get(self.options.asset)
         if href is None:
             return ReadFailure(granule, f"it has no asset {self.options.asset!r}")
         if planned is None:
-            header = await self.engine.headers.get(href)
-            planned = "no header" if header is None else (await self.plan([header]))[0]
+            header, planned = await self._scanned(href)
         if isinstance(planned, Invalid):
             raise planned
         if isinstance(planned, Unreadable):
             return ReadFailure(granule, planned.reason)
         if isinstance(planned, str):
-            return await self._slowly(granule, planned)
+            return await self._slowly(granule, planned, header)
         try:
             return layer(granule, await self._fast(href, planned))
         except Unreadable as fault:
             return ReadFailure(granule, fault.reason)
         except Replaced:
-            self.engine.replaced.add(href)
+            self.engine.stale.add(href)
             self.engine.headers.forget(href)
-            return await self._slowly(granule, "replaced file")
+            return await self._slowly(granule, "replaced file", None)
         except Unfit:
-            return await self._slowly(granule, "no byte ranges")
+            return await self._slowly(granule, "no byte ranges", None)
         except Undecodable:
-            return await self._slowly(granule, "damaged block")
+            return await self._slowly(granule, "damaged block", header)
+
+    def covered(self, granule: Granule, plan: Plan) -> Layer:
+        """The layer of a granule that need not be read."""
+        for tally in self._tallies:
+            tally.covered += 1
+        return layer(granule, draw(replace(plan, parts=()), {}))
+
+    def count_failure(self) -> None:
+        """Note a granule that was not read."""
+        for tally in self._tallies:
+            tally.failed += 1
+
+    async def _scanned(self, href: str) -> tuple[Header | None, Planned]:
+        """The header of a file that no index has it of, and the plan."""
+        for tally in self._tallies:
+            tally.scanned += 1
+        with self.trace.timing(Step.LOOKUP):
+            header = await self.engine.headers.get(href)
+        return header, ("no header" if header is None else (await self.plan([header]))[0])
 
     async def _fast(self, href: str, plan: Plan) -> Picture:
-        engine, etag = self.engine, plan.header.etag or ""
-        kept, missing = {}, []
-        for block in plan.blocks:
-            pixels = engine.blocks.get((href, etag, block))
-            if pixels is None:
-                missing.append(block)
-            else:
-                kept[block] = pixels
-        raw = await self._fetch(href, etag, missing)
+        engine = self.engine
+        place = engine.places.find(href)
+        blocks = await engine.blocks.get(plan, place, (self.slots, await engine.hosts.enter(place)))
         loop = asyncio.get_running_loop()
-        picture, fresh = await loop.run_in_executor(engine.workers, _decode_and_draw, plan, raw, kept)
-        for block, pixels in fresh.items():
-            engine.blocks.put((href, etag, block), pixels, weight=pixels.nbytes)
-        engine.tally.fast += 1
-        engine.tally.blocks += len(fresh)
-        engine.tally.cached_blocks += len(kept)
+        picture, seconds = await loop.run_in_executor(engine.workers, timed, draw, plan, blocks)
+        self.trace.add(Step.RESAMPLE, seconds)
+        for tally in self._tallies:
+            tally.fast += 1
         return picture
 
-    async def _fetch(self, href: str, etag: str, blocks: list[Block]) -> Mapping[Block, memoryview]:
-        requests = requests_for(blocks)
-        if not requests:
-            return {}
-        place = self.engine.places.find(href)
-        if place.store is None:
-            raise Unfit
-        raw = await fetch(place.store, place.key, etag, requests, places=self.slots)
-        self.engine.tally.requests += len(requests)
-        self.engine.tally.fetched_bytes += sum(request.stop - request.start for request in requests)
-        return raw
-
-    async def _slowly(self, granule: Granule, reason: str) -> Layer | ReadFailure:
-        self.engine.tally.fallbacks[reason] += 1
+    async def _slowly(self, granule: Granule, reason: str, header: Header | None) -> Layer | ReadFailure:
+        """What the fallback makes of it, which `header` may spare a request."""
+        for tally in self._tallies:
+            tally.fallbacks[reason] += 1
         unhurried = replace(self.options, timeout_s=None)
-        async with aclosing(self.engine.fallback.read([granule], self.geobox, unhurried)) as answers:
-            return await anext(answers)
+        headers = NO_HEADERS if header is None else {granule.id: header}
+        with self.trace.timing(Step.FALLBACK):
+            async with aclosing(
+                self.engine.fallback.read([granule], self.geobox, unhurried, headers=headers)
+            ) as answers:
+                return await anext(answers)
+
+    @property
+    def _tallies(self) -> tuple[Tally, Tally]:
+        return self.engine.tally, self.trace.tally
 
 
 def layer(granule: Granule, picture: Picture) -> Layer:
@@ -140,13 +165,3 @@ def layer(granule: Granule, picture: Picture) -> Layer:
         nodata=picture.nodata,
         palette=picture.palette,
     )
-
-
-def _decode_and_draw(
-    plan: Plan, raw: Mapping[Block, memoryview], kept: Mapping[Block, Bands]
-) -> tuple[Picture, dict[Block, Bands]]:
-    dtype = np.dtype(plan.header.dtype)
-    fresh = {
-        block: decode_block(held, plan.tables.levels[block.level], plan.tables, dtype) for block, held in raw.items()
-    }
-    return draw(plan, {**kept, **fresh}), fresh

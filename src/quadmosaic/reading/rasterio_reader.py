@@ -1,34 +1,57 @@
-"""The reader that can read everything: rasterio, in threads. It is the oracle of faster readers and their fallback."""
+"""The reader that can read everything: rasterio, in threads. It is the oracle of faster readers and their fallback.
+
+GDAL takes long to import, so it is imported by what first needs it.
+"""
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from functools import partial
+from typing import TYPE_CHECKING
 
 from quadmosaic.domain.access import BucketAccess
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.domain.granules import Granule, Header
+from quadmosaic.domain.trace import Tally
 from quadmosaic.ports import NO_HEADERS, Layer, ReadFailure, ReadOptions
-from quadmosaic.reading.access import Places
+from quadmosaic.reading.access import Place, Places
+from quadmosaic.reading.ahead import ahead_of
 from quadmosaic.reading.deadline import outcome_of
 from quadmosaic.reading.faults import Unreadable
+from quadmosaic.reading.gates import HOST_REQUESTS, HostGates, Permits
+from quadmosaic.reading.identity import identity
 from quadmosaic.reading.levels import check_kernels
-from quadmosaic.reading.scan import identity, scan_place
-from quadmosaic.reading.warp import read_raster
+from quadmosaic.reading.line import Line
+
+if TYPE_CHECKING:
+    from quadmosaic.reading.gdal_read import GdalRead
 
 _log = logging.getLogger(__name__)
 
 
 class RasterioReader:
-    """Implements ports.GranuleReader; reads at most `max_reads` files at a time, over all its streams."""
+    """Implements ports.GranuleReader; reads at most `max_reads` files at a time, over all its streams.
 
-    def __init__(self, *, buckets: Mapping[str, BucketAccess], max_reads: int = 8) -> None:
+    `tally` counts its requests, and the files that it opened from their header records.
+    """
+
+    def __init__(
+        self,
+        *,
+        buckets: Mapping[str, BucketAccess],
+        max_reads: int = 8,
+        host_requests: int = HOST_REQUESTS,
+        permits: Permits | None = None,
+    ) -> None:
+        """`permits` says which addresses a host may have at the time of a read; scans are for the caller to guard."""
         self._places = Places(buckets)
-        self._max_reads = max_reads
+        self._hosts = HostGates(host_requests, permits=permits)
+        self._unguarded = HostGates(host_requests)
         self._pool = ThreadPoolExecutor(max_workers=max_reads, thread_name_prefix="raster")
+        self.tally = Tally()
 
     async def read(
         self,
@@ -36,55 +59,66 @@ class RasterioReader:
         geobox: GeoBox,
         options: ReadOptions,
         *,
-        headers: Mapping[str, Header] = NO_HEADERS,  # noqa: ARG002 - GDAL reads them from the files
+        headers: Mapping[str, Header] = NO_HEADERS,
     ) -> AsyncGenerator[Layer | ReadFailure, None]:
         """As in ports.GranuleReader. Raises Invalid for "bidx", "resampling" and "reproject" that nothing has."""
         check_kernels(options)
         loop = asyncio.get_running_loop()
         deadline = None if options.timeout_s is None else loop.time() + options.timeout_s
-        closed = Event()
-        under_way: deque[asyncio.Future[Layer | ReadFailure]] = deque()
+        ahead = ahead_of(geobox)
+        under_way: deque[tuple[asyncio.Future[Layer | ReadFailure], Line]] = deque()
         waiting = iter(granules)
         try:
             for granule in granules:
-                while len(under_way) < self._max_reads and (following := next(waiting, None)) is not None:
-                    under_way.append(
-                        loop.run_in_executor(self._pool, self._read_granule, following, geobox, options, closed)
-                    )
-                yield await outcome_of(under_way.popleft(), granule, deadline, options.timeout_s)
+                while len(under_way) < ahead and (following := next(waiting, None)) is not None:
+                    line, header = Line(), headers.get(following.id)
+                    read = partial(self._read_granule, following, geobox, options, header, line)
+                    under_way.append((loop.run_in_executor(self._pool, read), line))
+                future, line = under_way.popleft()
+                try:
+                    yield await outcome_of(future, granule, deadline, options.timeout_s)
+                finally:
+                    line.end()
         finally:
-            closed.set()
-            for future in under_way:
+            for future, line in under_way:
+                line.end()
                 future.cancel()
 
     async def scan(self, href: str) -> Header:
         """As in ports.GranuleReader; what is wrong with a raster is Invalid, field "href"."""
+        line = Line()
         try:
-            place = self._places.find(href)
-        except Unreadable as fault:
-            raise Invalid(fault.reason, field="href") from fault
-        return await scan_place(place, self._pool)
+            return await self._by_gdal(self._place(href), line, self._unguarded).header(self._pool)
+        finally:
+            line.end()
 
     async def etag(self, href: str) -> str | None:
         """As in ports.GranuleReader."""
-        try:
-            place = self._places.find(href)
-        except Unreadable as fault:
-            raise Invalid(fault.reason, field="href") from fault
-        return (await identity(place))[0]
+        return (await identity(self._place(href)))[0]
 
     def close(self) -> None:
         """Give the threads back; reads that have begun end on their own."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
+    def _place(self, href: str) -> Place:
+        try:
+            return self._places.find(href)
+        except Unreadable as fault:
+            raise Invalid(fault.reason, field="href") from fault
+
+    def _by_gdal(self, place: Place, line: Line, hosts: HostGates) -> "GdalRead":
+        from quadmosaic.reading.gdal_read import GdalRead
+
+        return GdalRead(place=place, line=line, hosts=hosts, tally=self.tally)
+
     def _read_granule(
-        self, granule: Granule, geobox: GeoBox, options: ReadOptions, closed: Event
+        self, granule: Granule, geobox: GeoBox, options: ReadOptions, header: Header | None, line: Line
     ) -> Layer | ReadFailure:
         if options.asset not in granule.hrefs:
             return ReadFailure(granule, f"it has no asset {options.asset!r}")
         try:
             place = self._places.find(granule.hrefs[options.asset])
-            picture = read_raster(place, geobox, options, wanted=lambda: not closed.is_set())
+            picture = self._by_gdal(place, line, self._hosts).picture(geobox, options, header)
         except Unreadable as fault:
             return ReadFailure(granule, fault.reason)
         return Layer(

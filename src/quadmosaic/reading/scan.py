@@ -1,14 +1,11 @@
 """Scanning: the header record of a file, without its pixels."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
-import obstore
-import rasterio
-import rasterio.session
-from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
 
@@ -17,23 +14,59 @@ from quadmosaic.domain.granules import BlockTables, Header, LevelKind, Refusal
 from quadmosaic.ports import GranuleReader
 from quadmosaic.reading.access import Place
 from quadmosaic.reading.block_tables import read_block_tables
-from quadmosaic.reading.faults import READ_ERRORS, Unreadable, reading_fault
-from quadmosaic.reading.warp import opened, palette_of, usable_crs
+from quadmosaic.reading.faults import Unreadable
+from quadmosaic.reading.fetch import Unfit
+from quadmosaic.reading.gdal_faults import READ_ERRORS, reading_fault
+from quadmosaic.reading.identity import identity
+from quadmosaic.reading.opening import Source, environment, opened
+from quadmosaic.reading.remote_file import RemoteFile, checked
+from quadmosaic.reading.support import obstacle
+from quadmosaic.reading.warp import palette_of, usable_crs
+
+_log = logging.getLogger(__name__)
+
+MAX_PREFIX = 32 * 1024
+"""Bytes of a header that are worth a place in the index."""
 
 
-async def scan_place(place: Place, pool: Executor) -> Header:
-    """Raises Unavailable when the file is out of reach, Invalid (field "href") when it is no usable raster."""
-    etag, size = await identity(place)
-    loop = asyncio.get_running_loop()
+async def scan_place(place: Place, pool: Executor, file: RemoteFile | None) -> Header:
+    """The header of what lies at a place, read through `file` where that is remote.
+
+    Raises Unavailable when the file is out of reach, Invalid (field "href") when it is no usable raster.
+    """
     try:
-        found = await loop.run_in_executor(pool, _profile, place)
+        found, etag, size = await _looked_at(place, pool, file)
     except Unreadable as fault:
         if fault.passing:
             raise Unavailable(fault.reason) from fault
         raise Invalid(fault.reason, field="href") from fault
     tables = None if place.store is None else await read_block_tables(place.store, place.key)
     blocks = tables if tables is not None and found.is_held_by(tables) else None
-    return replace(found.header, etag=etag, size=size, blocks=blocks)
+    header = replace(found.header, etag=etag, size=size, blocks=blocks)
+    return header if file is None or blocks is None else replace(header, prefix=_prefix(header, blocks, file))
+
+
+async def _looked_at(
+    place: Place, pool: Executor, file: RemoteFile | None
+) -> tuple["_Profile", str | None, int | None]:
+    """What GDAL says of the file, its ETag and its size."""
+    loop = asyncio.get_running_loop()
+    if file is not None:
+        try:
+            return await loop.run_in_executor(pool, checked, file, _profile), file.etag, file.length()
+        except Unfit:
+            _log.info("%s gives no byte ranges", place.href)
+    etag, size = await identity(place)
+    return await loop.run_in_executor(pool, _profile, place), etag, size
+
+
+def _prefix(header: Header, tables: BlockTables, file: RemoteFile) -> bytes:
+    """The bytes before the first block, for a raster that GDAL will have to open each time."""
+    if obstacle(header) is None:
+        return b""
+    starts = [level.block_offsets[level.block_byte_counts > 0] for level in tables.levels]
+    first = min((int(found.min()) for found in starts if found.size), default=0)
+    return file.prefix[:first] if first <= min(MAX_PREFIX, len(file.prefix)) else b""
 
 
 async def scan_all(
@@ -61,23 +94,6 @@ async def scan_all(
             task.cancel()
 
 
-async def identity(place: Place) -> tuple[str | None, int | None]:
-    """ETag and size, where the place tells them."""
-    if place.store is None:
-        return None, None
-    try:
-        meta = await obstore.head_async(place.store, place.key)
-    except (NotFoundError, FileNotFoundError) as error:
-        raise Unavailable("the file does not exist") from error
-    except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
-        raise Unavailable("the file may not be read") from error
-    except BaseError as error:
-        if place.href.startswith("http"):
-            return None, None
-        raise Unavailable("the file is out of reach") from error
-    return meta["e_tag"], meta["size"]
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Profile:
     """What GDAL says of a file: a header without blocks, how many overviews it sees, and whether it sees a mask."""
@@ -94,8 +110,8 @@ class _Profile:
         return same_size and len(images) == self.overviews + 1 and bool(masks) == self.masked
 
 
-def _profile(place: Place) -> _Profile:
-    with rasterio.Env(session=rasterio.session.DummySession(), **place.gdal), opened(place) as dataset:
+def _profile(source: Source) -> _Profile:
+    with environment(source), opened(source) as dataset:
         crs = usable_crs(dataset)
         try:
             return _Profile(
@@ -105,7 +121,7 @@ def _profile(place: Place) -> _Profile:
                 and ColorInterp.alpha not in dataset.colorinterp,
             )
         except READ_ERRORS as error:
-            raise reading_fault(error, place.href) from error
+            raise reading_fault(error, source.href) from error
 
 
 def _header(dataset: DatasetReader, crs: str) -> Header:

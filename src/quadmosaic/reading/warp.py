@@ -7,50 +7,42 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
-import rasterio.session
 from affine import Affine
 from rasterio.enums import ColorInterp
 from rasterio.io import DatasetReader
 
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.ports import ReadOptions
-from quadmosaic.reading.access import DRIVERS, Place
-from quadmosaic.reading.blend import blend
-from quadmosaic.reading.faults import READ_ERRORS, Unreadable, check_usable, opening_fault, reading_fault
+from quadmosaic.reading.blend import blend, warp_crs
+from quadmosaic.reading.coordinates import is_separable
+from quadmosaic.reading.faults import Unreadable
+from quadmosaic.reading.gdal_faults import READ_ERRORS, check_usable, reading_fault
 from quadmosaic.reading.levels import NEAREST, choose_kernel, choose_level
 from quadmosaic.reading.numbers import Bands, Flags
+from quadmosaic.reading.opening import Source, environment, opened
+from quadmosaic.reading.parts import Part as SinglePoints
 from quadmosaic.reading.pictures import Palette, Picture, band_indexes, finished
-from quadmosaic.reading.positions import Positions, locate, nearest, require_same_body
+from quadmosaic.reading.positions import Floats, Positions, covered, locate, nearest, require_same_body
+from quadmosaic.reading.resample import AVERAGE, FAST_KERNELS, smooth
 from quadmosaic.reading.windows import Pixels, common_dtype, read_window
 
 _KERNEL_REACH = 4
 """Pixels around a position that the widest kernel uses, at its plain width."""
 
 
-def read_raster(place: Place, geobox: GeoBox, options: ReadOptions, *, wanted: Callable[[], bool]) -> Picture:
+def read_raster(source: Source, geobox: GeoBox, options: ReadOptions, *, wanted: Callable[[], bool]) -> Picture:
     """Read a raster; blocks. Raises Unreadable for a fault of the raster, Invalid (field "bidx") for missing bands.
 
     `wanted` is asked between steps; once it says False the read is given up with Unreadable.
     """
-    with rasterio.Env(session=rasterio.session.DummySession(), **place.gdal), opened(place) as dataset:
+    with environment(source), opened(source) as dataset:
         crs = usable_crs(dataset)
         require_same_body(crs, geobox)
         indexes = band_indexes([color.name for color in dataset.colorinterp], options.bidx)
         try:
-            return _read(place, dataset, crs, indexes, geobox, options, wanted)
+            return _read(source, dataset, crs, indexes, geobox, options, wanted)
         except READ_ERRORS as error:
-            raise reading_fault(error, place.href) from error
-
-
-@contextlib.contextmanager
-def opened(place: Place, **options: int) -> Iterator[DatasetReader]:
-    try:
-        dataset = DatasetReader(place.gdal_path, driver=list(DRIVERS), **options)
-    except READ_ERRORS as error:
-        raise opening_fault(error, place.href) from error
-    with dataset:
-        yield dataset
+            raise reading_fault(error, source.href) from error
 
 
 def usable_crs(dataset: DatasetReader) -> str:
@@ -65,7 +57,7 @@ def palette_of(dataset: DatasetReader, index: int) -> Palette | None:
 
 
 def _read(
-    place: Place,
+    source: Source,
     dataset: DatasetReader,
     crs: str,
     indexes: tuple[int, ...],
@@ -79,13 +71,16 @@ def _read(
     valid = np.zeros(bands.shape, np.bool_)
     if positions.inside.any():
         kernel = choose_kernel(options, same_crs=positions.same_crs, palette=palette is not None)
-        with _level(place, dataset, indexes[0], positions) as image:
+        by_gdal = kernel == NEAREST or _is_for_gdal(kernel, crs, geobox, dataset.transform)
+        with _level(source, dataset, indexes[0], positions) as image:
             for turn in np.unique(positions.turns[positions.inside]).tolist():
                 if not wanted():
                     raise Unreadable("the read was given up", passing=True)
-                part = Part.of(positions, turn, dataset, image)
+                part = Part.of(positions, turn, dataset, image, with_spans=not by_gdal and kernel == AVERAGE)
                 pixels = read_window(image, indexes, part.window(image, kernel), nodata=options.nodata)
-                bands[:, part.where], valid[:, part.where] = _sample(part, pixels, geobox, crs, kernel)
+                bands[:, part.where], valid[:, part.where] = (
+                    _sample(part, pixels, geobox, crs, kernel) if by_gdal else _weighed(part, pixels, kernel)
+                )
     return finished(
         bands,
         valid,
@@ -99,14 +94,14 @@ def _read(
 
 
 @contextlib.contextmanager
-def _level(place: Place, dataset: DatasetReader, index: int, positions: Positions) -> Iterator[DatasetReader]:
+def _level(source: Source, dataset: DatasetReader, index: int, positions: Positions) -> Iterator[DatasetReader]:
     """The overview to read from, or the dataset itself."""
     widths = [dataset.width, *(dataset.width / reduction for reduction in dataset.overviews(index))]
     level = choose_level(widths, float(np.sqrt(positions.scale[0] * positions.scale[1])))
     if level == 0:
         yield dataset
         return
-    with opened(place, OVERVIEW_LEVEL=level - 1) as overview:
+    with opened(source, OVERVIEW_LEVEL=level - 1) as overview:
         yield overview
 
 
@@ -115,26 +110,39 @@ class Part:
     """The pixels of a GeoBox that one side of a raster serves.
 
     They are `where`; `columns` and `rows` are theirs in the image that is read, whose `transform` is moved by the
-    turns; `scale` is image pixels per GeoBox pixel.
+    turns; `exact` are both before they were rounded, and `spans` what each pixel covers, if asked for. `scale` is
+    columns and rows of the image per GeoBox pixel.
     """
 
     where: Flags
     columns: npt.NDArray[np.int64]
     rows: npt.NDArray[np.int64]
+    exact: tuple[Floats, Floats]
+    spans: tuple[Floats, Floats] | None
     transform: Affine
     scale: tuple[float, float]
 
     @classmethod
-    def of(cls, positions: Positions, turn: int, full: DatasetReader, image: DatasetReader) -> "Part":
+    def of(
+        cls, positions: Positions, turn: int, full: DatasetReader, image: DatasetReader, *, with_spans: bool
+    ) -> "Part":
         wide, high = image.width / full.width, image.height / full.height
+        across, down = positions.columns, positions.rows
         where = positions.inside & (positions.turns == turn)
         moved = Affine.translation(-turn * (positions.period or 0.0), 0)
         return cls(
             where=where,
-            columns=nearest(positions.columns[where], scale=wide, size=image.width),
-            rows=nearest(positions.rows[where], scale=high, size=image.height),
+            columns=nearest(across[where], scale=wide, size=image.width),
+            rows=nearest(down[where], scale=high, size=image.height),
+            exact=(across[where] * wide, down[where] * high),
+            spans=(
+                covered(across, most=positions.spread[0])[where] * wide,
+                covered(down, most=positions.spread[1])[where] * high,
+            )
+            if with_spans
+            else None,
             transform=moved @ full.transform @ Affine.scale(1 / wide, 1 / high),
-            scale=(positions.scale[0] * wide, positions.scale[1] * high),
+            scale=(positions.spread[0] * wide, positions.spread[1] * high),
         )
 
     def window(self, image: DatasetReader, kernel: str) -> tuple[int, int, int, int]:
@@ -146,6 +154,40 @@ class Part:
             min(int(self.columns.max()) + margin + 1, image.width),
             min(int(self.rows.max()) + margin + 1, image.height),
         )
+
+
+def _is_for_gdal(kernel: str, crs: str, geobox: GeoBox, transform: Affine) -> bool:
+    """Whether GDAL knows the kernel between these CRSs. Raises Unreadable where nothing does.
+
+    Its average takes the box between two corners of a pixel, which is a line where axes are turned by 45 degrees.
+    """
+    by_gdal = warp_crs(crs, geobox.crs) is not None
+    if not by_gdal and kernel not in FAST_KERNELS:
+        names = ", ".join(sorted(FAST_KERNELS))
+        raise Unreadable(f"{kernel} is not known for ocentric latitudes; {names} are")
+    upright = transform.b == transform.d == 0
+    return by_gdal and (kernel != AVERAGE or (upright and is_separable(geobox.crs, crs)))
+
+
+def _weighed(part: Part, pixels: Pixels, kernel: str) -> tuple[Bands, Flags]:
+    """Values and validity, (band, point), at the part's positions, by the kernels of the fast reader."""
+    step, (height, width) = pixels.step, pixels.bands.shape[1:]
+    rows, columns = part.rows // step - pixels.top, part.columns // step - pixels.left
+    values, valid = pixels.bands[:, rows, columns], pixels.valid[:, rows, columns]
+    points = np.arange(columns.size)
+    single = SinglePoints(
+        columns=part.exact[0] / step,
+        rows=part.exact[1] / step,
+        across=points,
+        down=points,
+        mesh=False,
+        image=(pixels.left + width, pixels.top + height),
+        window=(pixels.left, pixels.top, pixels.left + width, pixels.top + height),
+        spans=None if part.spans is None else (part.spans[0] / step, part.spans[1] / step),
+    )
+    scale = (part.scale[0] / step, part.scale[1] / step)
+    found = smooth(pixels.bands, pixels.valid, single, kernel, scale, wanted=valid)
+    return np.where(found.known, found.values, values), valid
 
 
 def _sample(part: Part, pixels: Pixels, geobox: GeoBox, crs: str, kernel: str) -> tuple[Bands, Flags]:

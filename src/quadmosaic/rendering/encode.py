@@ -1,18 +1,15 @@
 """Encoding images as PNG, JPEG, WebP, GeoTIFF and NPY."""
 
+import io
 from enum import StrEnum
 
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
-from rasterio.crs import CRS
-from rasterio.dtypes import dtype_ranges
-from rasterio.io import MemoryFile
-from rasterio.transform import from_bounds
-from rio_tiler.utils import render
 
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.geobox import GeoBox
+from quadmosaic.rendering.geotiff import encode_geotiff
 from quadmosaic.rendering.merge import Image
 from quadmosaic.rendering.png import encode_png
 
@@ -65,9 +62,7 @@ def encode(image: Image, image_format: ImageFormat, *, geobox: GeoBox, with_mask
     if image_format is ImageFormat.TIFF:
         return _geotiff(image, geobox=geobox, with_mask=with_mask)
     if image_format is ImageFormat.NPY:
-        mask = np.where(image.mask, 255, 0).astype(np.uint8) if with_mask else None
-        encoded: bytes = render(image.bands, mask, img_format="NPY")
-        return encoded
+        return _npy(image, with_mask=with_mask)
     return _view(image, image_format, with_mask=with_mask)
 
 
@@ -76,46 +71,49 @@ def _view(image: Image, image_format: ImageFormat, *, with_mask: bool) -> bytes:
     alpha = np.where(image.mask, 255, 0).astype(np.uint8) if with_mask else None
     if image_format is ImageFormat.PNG:
         return encode_png(bands, alpha)
-    pixels = np.ascontiguousarray(np.moveaxis(bands, 0, -1))
     if image_format is ImageFormat.JPEG:
-        return bytes(imagecodecs.jpeg8_encode(pixels[..., 0] if len(bands) == 1 else pixels, level=QUALITY))
-    colors = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
-    full = colors if alpha is None else np.dstack((colors, alpha))
-    return bytes(imagecodecs.webp_encode(np.ascontiguousarray(full), level=QUALITY, lossless=False, method=0))
+        return bytes(imagecodecs.jpeg8_encode(bands[0] if len(bands) == 1 else _interleaved(*bands), level=QUALITY))
+    colors = bands if len(bands) == 3 else (bands[0],) * 3
+    pixels = _interleaved(*colors) if alpha is None else _interleaved(*colors, alpha)
+    return bytes(imagecodecs.webp_encode(pixels, level=QUALITY, lossless=False, method=0))
+
+
+def _interleaved(*planes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """(height, width, sample); several times as fast as moving an axis."""
+    pixels = np.empty((*planes[0].shape, len(planes)), np.uint8)
+    for number, plane in enumerate(planes):
+        pixels[..., number] = plane
+    return pixels
+
+
+def _npy(image: Image, *, with_mask: bool) -> bytes:
+    mask = np.where(image.mask, 255, 0).astype(np.uint8)
+    with io.BytesIO() as memory:
+        np.save(memory, np.concatenate((image.bands, mask[np.newaxis])) if with_mask else image.bands)
+        return memory.getvalue()
 
 
 def tiff_nodata(dtype: np.dtype[np.generic], nodata: float | None) -> float | None:
     """The nodata value that a GeoTIFF of this type can declare, NaN for floats without a fitting one of their own."""
     if np.issubdtype(dtype, np.floating):
-        low, high = dtype_ranges[dtype.name]
-        return nodata if nodata is not None and low <= nodata <= high else float("nan")
+        limit = float(np.finfo(dtype).max)  # type: ignore[type-var]
+        return nodata if nodata is not None and abs(nodata) <= limit else float("nan")
     if nodata is None or not float(nodata).is_integer():
         return None
-    low, high = dtype_ranges[dtype.name]
-    return nodata if low <= nodata <= high else None
+    limits = np.iinfo(dtype)  # type: ignore[type-var]
+    return nodata if limits.min <= nodata <= limits.max else None
 
 
 def _geotiff(image: Image, *, geobox: GeoBox, with_mask: bool) -> bytes:
     dtype = np.dtype(np.uint8) if image.bands.dtype == np.bool_ else image.bands.dtype
     nodata = tiff_nodata(dtype, image.nodata)
-    profile = {
-        "driver": "GTiff",
-        "dtype": dtype.name,
-        "count": len(image.bands),
-        "height": geobox.height,
-        "width": geobox.width,
-        "crs": CRS.from_user_input(geobox.crs),
-        "transform": from_bounds(*geobox.bounds, geobox.width, geobox.height),
-        "nodata": nodata,
-        "compress": "deflate",
-    }
-    with MemoryFile() as memory:
-        with memory.open(**profile) as dataset:
-            dataset.write(_filled(image, dtype, nodata))
-            if with_mask or nodata is None:
-                dataset.write_mask(image.mask)
-        encoded: bytes = memory.read()
-    return encoded
+    return encode_geotiff(
+        _filled(image, dtype, nodata),
+        crs=geobox.crs,
+        bounds=geobox.bounds,
+        nodata=nodata,
+        mask=image.mask if with_mask or nodata is None else None,
+    )
 
 
 def _filled(image: Image, dtype: np.dtype[np.generic], nodata: float | None) -> npt.NDArray[np.generic]:

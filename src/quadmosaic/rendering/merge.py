@@ -1,19 +1,15 @@
-"""Merging layers into one image, by any of rio-tiler's pixel selections."""
+"""Merging layers into one image by a pixel selection, after an expression where there is one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from rio_tiler.errors import InvalidExpression
-from rio_tiler.expression import apply_expression, get_expression_blocks, parse_expression, validate_expression
-from rio_tiler.mosaic.methods import PixelSelectionMethod
-from rio_tiler.mosaic.methods.base import MosaicMethodBase
 
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.ports import Layer
+from quadmosaic.rendering.selections import Bands, Flags, Merger, merger
 
-PIXEL_SELECTIONS = tuple(method.name for method in PixelSelectionMethod)
 COMPUTED = frozenset({"mean", "median", "stdev", "count"})
 """Selections whose values need not be any granule's own."""
 
@@ -30,6 +26,9 @@ class Image:
 
 def check_expression(expression: str) -> str:
     """The expression itself, or Invalid (field "expression")."""
+    from rio_tiler.errors import InvalidExpression
+    from rio_tiler.expression import parse_expression, validate_expression
+
     try:
         validate_expression(expression)
         parse_expression(expression)
@@ -40,15 +39,9 @@ def check_expression(expression: str) -> str:
 
 def expression_bands(expression: str) -> tuple[int, ...]:
     """The 1-based bands that an expression needs, in order."""
+    from rio_tiler.expression import parse_expression
+
     return tuple(sorted(parse_expression(expression)))
-
-
-def pixel_selection(name: str) -> MosaicMethodBase:
-    """A fresh merger. Raises Invalid (field "pixel_selection")."""
-    if name not in PIXEL_SELECTIONS:
-        raise Invalid(f"{name!r} is none of {', '.join(PIXEL_SELECTIONS)}", field="pixel_selection")
-    merger: MosaicMethodBase = PixelSelectionMethod[name].value()
-    return merger
 
 
 @dataclass(kw_only=True)
@@ -57,24 +50,26 @@ class Merge:
 
     pixel_selection: str
     expression: str | None = None
-    _merger: MosaicMethodBase = field(init=False)
+    _merger: Merger = field(init=False)
     _first: Layer | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self._merger = pixel_selection(self.pixel_selection)
+        self._merger = merger(self.pixel_selection)
 
     @property
     def done(self) -> bool:
-        return bool(self._merger.is_done)
+        return self._merger.done
 
     def add(self, layer: Layer) -> None:
         """Feed one layer, with as many bands as the others (`accepts`).
 
-        Raises Invalid (field "expression") when the expression names a band that the layer lacks.
+        Raises Invalid when the expression names a band that the layer lacks (field "expression") or the selection needs
+        more bands (field "pixel_selection"), TooLarge for more than a median may hold.
         """
         if self._first is None:
             self._first = layer
-        self._merger.feed(_masked(layer, self.expression))
+        bands = layer.bands if self.expression is None else _computed(layer, self.expression)
+        self._merger.feed(bands, layer.mask)
 
     def accepts(self, layer: Layer) -> bool:
         """Whether the layer has as many bands as those before it."""
@@ -82,29 +77,31 @@ class Merge:
 
     def result(self) -> Image | None:
         """The merged image, None when no layer was added."""
-        array = self._merger.data
-        if array is None or self._first is None:
+        merged = self._merger.result()
+        if merged is None or self._first is None:
             return None
-        array = array if array.ndim == 3 else array[np.newaxis]
-        bands = np.asarray(array.data)
+        bands, mask = merged
         is_derived = self.expression is not None
         return Image(
             bands=bands.view(np.uint8) if bands.dtype == np.bool_ else bands,
-            mask=~np.logical_and.reduce(np.ma.getmaskarray(array)),
+            mask=mask,
             nodata=None if is_derived or self.pixel_selection == "count" else self._first.nodata,
             palette=None if is_derived or self.pixel_selection in COMPUTED else self._first.palette,
         )
 
 
-def _masked(layer: Layer, expression: str | None) -> np.ma.MaskedArray:
-    invalid = np.broadcast_to(~layer.mask, layer.bands.shape)
-    array = np.ma.MaskedArray(layer.bands, mask=invalid.copy())
-    if expression is None:
-        return array
+def _masked(bands: Bands, valid: Flags) -> np.ma.MaskedArray:
+    return np.ma.MaskedArray(bands, mask=np.broadcast_to(~valid, bands.shape).copy())
+
+
+def _computed(layer: Layer, expression: str) -> Bands:
+    from rio_tiler.errors import InvalidExpression
+    from rio_tiler.expression import apply_expression, get_expression_blocks
+
     blocks = get_expression_blocks(expression)
     try:
-        result = apply_expression(blocks, list(layer.band_names), array)
+        result = apply_expression(blocks, list(layer.band_names), _masked(layer.bands, layer.mask))
     except (InvalidExpression, KeyError) as error:
         names = ", ".join(layer.band_names)
         raise Invalid(f"{expression!r} cannot be computed from bands {names}", field="expression") from error
-    return np.ma.MaskedArray(np.asarray(result.data), mask=np.broadcast_to(~layer.mask, result.shape).copy())
+    return np.asarray(result.data)

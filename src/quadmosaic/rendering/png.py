@@ -27,11 +27,12 @@ def encode_png(bands: Bytes, alpha: Bytes | None) -> bytes:
 def _filtered(samples: Bytes) -> Bytes:
     """Rows of pixels, each sample as its difference from the pixel to its left, behind the filter's number."""
     count, height, width = samples.shape
-    rows = np.moveaxis(samples, 0, -1).reshape(height, width * count)
     filtered = np.empty((height, 1 + width * count), np.uint8)
     filtered[:, 0] = _SUB
-    filtered[:, 1 : 1 + count] = rows[:, :count]
-    np.subtract(rows[:, count:], rows[:, :-count], out=filtered[:, 1 + count :])
+    for number, plane in enumerate(samples):
+        mine = filtered[:, 1 + number :: count]
+        mine[:, 0] = plane[:, 0]
+        np.subtract(plane[:, 1:], plane[:, :-1], out=mine[:, 1:])
     return filtered
 
 

@@ -1,4 +1,7 @@
-"""Style: how values become colours, by parameters that are checked before a pixel is read."""
+"""Style: how values become colours, by parameters that are checked before a pixel is read.
+
+rio-tiler is imported for colormaps only, and color-operations for formulas.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,12 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from color_operations import parse_operations, scale_dtype, to_math_type
-from rasterio.dtypes import dtype_ranges
-from rio_tiler.colormap import apply_cmap, parse_color
-from rio_tiler.colormap import cmap as named_colormaps
-from rio_tiler.errors import InvalidColorFormat, InvalidColorMapName
-from rio_tiler.utils import linear_rescale
 
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.rendering.merge import Image
@@ -20,7 +17,6 @@ type Rgba = tuple[int, int, int, int]
 type Colormap = dict[int | float, Rgba] | tuple[tuple[tuple[float, float], Rgba], ...]
 type Range = tuple[float, float]
 
-COLORMAP_NAMES: tuple[str, ...] = tuple(sorted(named_colormaps.list()))
 VISIBLE_BANDS = 3
 
 
@@ -58,10 +54,20 @@ def parse_rescale(texts: Sequence[str]) -> tuple[Range, ...]:
     return tuple(ranges)
 
 
+def colormap_names() -> tuple[str, ...]:
+    """Of all named colormaps, in order."""
+    from rio_tiler.colormap import cmap
+
+    return tuple(sorted(cmap.list()))
+
+
 def colormap_named(name: str) -> Colormap:
     """Raises Invalid (field "colormap_name")."""
+    from rio_tiler.colormap import cmap
+    from rio_tiler.errors import InvalidColorMapName
+
     try:
-        found = named_colormaps.get(name)
+        found = cmap.get(name)
     except InvalidColorMapName:
         raise Invalid(f"there is no colormap {name!r}; /colorMaps lists them", field="colormap_name") from None
     return {value: color for value, color in found.items()} if isinstance(found, dict) else tuple(found)  # noqa: C416
@@ -69,6 +75,8 @@ def colormap_named(name: str) -> Colormap:
 
 def parse_colormap(text: str) -> Colormap:
     """`{"0": "#ff0000", "10": [0, 255, 0, 255]}` or `[[[0, 10], "#f00"], ...]`. Raises Invalid (field "colormap")."""
+    from rio_tiler.errors import InvalidColorFormat
+
     try:
         document = json.loads(text)
         if not document:
@@ -88,6 +96,8 @@ def _number(text: str) -> int | float:
 
 
 def _rgba(color: str | Sequence[int]) -> Rgba:
+    from rio_tiler.colormap import parse_color
+
     red, green, blue, alpha = parse_color(color)
     if not all(isinstance(part, int) and 0 <= part <= 255 for part in (red, green, blue, alpha)):
         raise ValueError("not 0 to 255")
@@ -96,6 +106,8 @@ def _rgba(color: str | Sequence[int]) -> Rgba:
 
 def parse_color_formula(text: str) -> str:
     """The formula itself, or Invalid (field "color_formula")."""
+    from color_operations import parse_operations
+
     try:
         list(parse_operations(text))
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
@@ -148,8 +160,10 @@ def _speaks_of_values(style: Style, dtype: np.dtype[np.generic]) -> bool:
 
 
 def _type_range(dtype: np.dtype[np.generic]) -> Range:
-    low, high = dtype_ranges[dtype.name] if dtype.kind in "iu" else (0.0, 1.0)
-    return float(low), float(high)
+    if dtype.kind not in "iu":
+        return 0.0, 1.0
+    limits = np.iinfo(dtype.name)
+    return float(limits.min), float(limits.max)
 
 
 def stretched(
@@ -160,11 +174,15 @@ def stretched(
         raise Invalid(f"{len(ranges)} ranges for {len(bands)} bands: give one or as many", field="rescale")
     pairs = ranges if len(ranges) == len(bands) else [ranges[0]] * len(bands)
     valid = np.where(mask, bands, pairs[0][0]).astype(np.float64)
-    rescaled = [linear_rescale(band, in_range=pair) for band, pair in zip(valid, pairs, strict=True)]
+    rescaled = [
+        (band.clip(low, high) - low) / (high - low) * 255 for band, (low, high) in zip(valid, pairs, strict=True)
+    ]
     return np.where(mask, np.stack(rescaled), 0).astype(np.uint8)
 
 
 def _apply_formula(bands: npt.NDArray[np.generic], formula: str) -> npt.NDArray[np.uint8]:
+    from color_operations import parse_operations, scale_dtype, to_math_type
+
     if bands.dtype not in (np.uint8, np.uint16):
         raise Invalid("needs 8 or 16 bit values: add rescale", field="color_formula")
     try:
@@ -180,6 +198,8 @@ def _apply_colormap(
 ) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.bool_]]:
     if len(bands) != 1:
         raise Invalid(f"needs one band, here are {len(bands)}: add bidx or expression", field="colormap_name")
+    from rio_tiler.colormap import apply_cmap
+
     data, alpha = apply_cmap(bands, colormap)
     return data, alpha > 0
 

@@ -1,28 +1,27 @@
-"""Builds: from a recipe to an index and its manifest, written as a version and published."""
+"""Builds: from a recipe to the draft of a mosaic."""
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-import numpy as np
 import pyproj
-import shapely
 
 from quadmosaic.domain import advisor, bodies, covering, grids, ordering
-from quadmosaic.domain.errors import Conflict, Invalid, NotFound, TooLarge, Unavailable
-from quadmosaic.domain.granules import Granule, Harvest, Header, JsonObject, Refusal
+from quadmosaic.domain.errors import Invalid, TooLarge, Unavailable
+from quadmosaic.domain.granules import Granule, Header
 from quadmosaic.domain.grids import Grid
-from quadmosaic.domain.mosaic import Defaults, Index, Manifest, MosaicRef, Quadkey, Recipe, Report, Version
+from quadmosaic.domain.mosaic import AssetProfile, Defaults, Index, Recipe
 from quadmosaic.domain.mosaicjson import MosaicJson
 from quadmosaic.domain.mosaicjson_index import to_index
-from quadmosaic.ports import Catalog, GranuleReader, MosaicStore
-from quadmosaic.services.compatibility import agree
-from quadmosaic.services.manifests import build_report, built_manifest, imported_manifest
+from quadmosaic.ports import Catalog, GranuleReader
+from quadmosaic.services.crawls import Crawl, require_granules
+from quadmosaic.services.drafts import Draft
+from quadmosaic.services.manifests import built_manifest, imported_manifest
 from quadmosaic.services.profiles import asset_profiles
 from quadmosaic.services.scans import scan_files
+from quadmosaic.services.spool import Footprints, Granules, Headers
 
 TARGETS = "ssys:targets"
 """The STAC property that names the body, which catalogs fill in where they find it elsewhere."""
@@ -34,55 +33,6 @@ type Progress = Callable[[str, int, int | None], None]
 
 def silent(step: str, done: int, total: int | None) -> None:
     """Progress that nobody watches."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Draft:
-    """A complete mosaic that no store has seen."""
-
-    manifest: Manifest
-    index: Index
-
-
-@dataclass(kw_only=True)
-class Crawl:
-    """What a source gave: granules in its order, refusals, counts, headers on the way.
-
-    `groups` are asset keys that files got which are not like most.
-    """
-
-    granules: list[Granule] = field(default_factory=list)
-    refused: list[Refusal] = field(default_factory=list)
-    normalised: Counter[str] = field(default_factory=Counter)
-    headers: dict[str, Mapping[str, Header]] = field(default_factory=dict)
-    unread: int = 0
-    groups: tuple[str, ...] = ()
-
-    def agree(self, recipe: Recipe) -> None:
-        """Apply the recipe's policy to files whose bands or data type are not those of most."""
-        agreed = agree(self.granules, self.headers, recipe.compatibility)
-        self.granules, self.headers, self.groups = agreed.granules, agreed.headers, agreed.groups
-        self.refused += agreed.refused
-
-    def add(self, answer: Harvest | Refusal) -> None:
-        if isinstance(answer, Refusal):
-            self.refused.append(answer)
-            return
-        self.granules.append(answer.granule)
-        self.normalised.update(answer.normalised)
-        if answer.headers:
-            self.headers[answer.granule.id] = answer.headers
-
-    def report(self, cells: Mapping[Quadkey, tuple[int, ...]], advice: str | None, *, seconds: float) -> Report:
-        return build_report(
-            cells,
-            found=len(self.granules) + len(self.refused),
-            refused=self.refused,
-            normalised=self.normalised,
-            unread=self.unread,
-            advice=advice,
-            seconds=seconds,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,20 +51,32 @@ class Builder:
             await self._scan(crawl, body, progress)
         return await self.assemble(recipe, defaults, crawl, body=body, started=started)
 
-    async def assemble(self, recipe: Recipe, defaults: Defaults, crawl: Crawl, *, body: str, started: float) -> Draft:
+    async def assemble(
+        self,
+        recipe: Recipe,
+        defaults: Defaults,
+        crawl: Crawl,
+        *,
+        body: str,
+        started: float,
+        before: Sequence[AssetProfile] = (),
+    ) -> Draft:
         """Order, cover and profile what was crawled and scanned; `started` is of `time.perf_counter`.
+
+        `before` are profiles of the very same files.
 
         Raises Invalid where it gives no mosaic, or files disagree and the recipe refuses that; TooLarge beyond the
         recipe's limits.
         """
-        crawl.agree(recipe)
+        await asyncio.to_thread(crawl.agree, recipe)
         require_granules(crawl)
         check_limit(len(crawl.granules), recipe.limits.max_granules, what="granules")
         index, grid, advice = await asyncio.to_thread(_covered, recipe, crawl, body)
         keys = (*_asset_keys(recipe, index.granules), *crawl.groups)
-        profiles = await asset_profiles(self.reader, index, body=grid.body, keys=keys)
+        profiles = await asset_profiles(self.reader, index, body=grid.body, keys=keys, before=before)
         report = crawl.report(index.cells, advice, seconds=time.perf_counter() - started)
-        return Draft(manifest=built_manifest(recipe, defaults, index, grid, profiles, report), index=index)
+        manifest = await asyncio.to_thread(built_manifest, recipe, defaults, index, grid, profiles, report)
+        return Draft(manifest=manifest, index=index)
 
     async def imported(
         self,
@@ -134,7 +96,7 @@ class Builder:
         started = time.perf_counter()
         key = defaults.asset or "data"
         index, manifest = to_index(document, asset_key=key)
-        crawl = Crawl(granules=list(index.granules), headers=dict(known or {}))
+        crawl = Crawl(granules=Granules(index.granules), headers=Headers(known))
         if scan:
             await self._scan(crawl, manifest.body, progress)
             if len(crawl.granules) < len(index.granules):
@@ -148,7 +110,7 @@ class Builder:
 
     async def _crawl(self, recipe: Recipe, progress: Progress) -> Crawl:
         crawl = Crawl()
-        body = None if recipe.tms is None else named_grid(recipe.tms).body
+        body = None if recipe.tms is None else grids.named(recipe.tms).body
         async with aclosing(self.catalog.harvest(recipe.source, assets=recipe.assets, body=body)) as harvest:
             async for answer in harvest:
                 crawl.add(answer)
@@ -166,8 +128,8 @@ class Builder:
             on_file=lambda done, all_: progress("headers", done, all_),
         )
         foreign = {refusal.granule_id for refusal in scan.foreign}
-        crawl.headers = {key: records for key, records in scan.headers.items() if key not in foreign}
-        crawl.granules = [granule for granule in crawl.granules if granule.id not in foreign]
+        crawl.headers.update(scan.headers)
+        crawl.leave_out({at for at, granule in enumerate(crawl.granules) if granule.id in foreign})
         crawl.refused += scan.foreign
         crawl.unread = scan.unread
         require_granules(crawl)
@@ -175,7 +137,7 @@ class Builder:
     async def body_of(self, recipe: Recipe, crawl: Crawl) -> str:
         """The body that the grid, the source or a header names; the crawl refused granules of another one."""
         if recipe.tms is not None:
-            return named_grid(recipe.tms).body
+            return grids.named(recipe.tms).body
         first = crawl.granules[0]
         target = _target(first)
         if target is not None:
@@ -198,41 +160,18 @@ class Builder:
         return None
 
 
-async def publish(store: MosaicStore, name: str, draft: Draft) -> Version:
-    """Write a draft as a version and make it the head; what already is the head is not written again."""
-    try:
-        head: int | None = await store.head(name)
-    except NotFound:
-        head = None
-    version = await store.write(name, draft.manifest, draft.index)
-    if head is not None:
-        current = await store.version(MosaicRef(name, head))
-        if current.digest == version.digest:
-            return current
-    await store.publish(MosaicRef(name, version.number), expected=head)
-    return version
-
-
-async def require_free(store: MosaicStore, name: str) -> None:
-    """Raise Conflict when a mosaic of this name exists."""
-    try:
-        await store.head(name)
-    except NotFound:
-        return
-    raise Conflict(f"there already is a mosaic {name!r}")
-
-
 def _covered(recipe: Recipe, crawl: Crawl, body: str) -> tuple[Index, Grid, str | None]:
     """The index, its grid, and why it has the zoom it has."""
-    granules = [crawl.granules[at] for at in ordering.ordered(crawl.granules, recipe.order, crawl.headers)]
-    footprints = [granule.footprint for granule in granules]
+    order = ordering.ordered(crawl.granules, recipe.order, crawl.headers)
+    granules = crawl.granules if recipe.order == "source" else crawl.granules.taken(order)
+    footprints = Footprints(granules)
     grid = _grid(recipe, body, footprints)
     advice, zoom = _quadkey_zoom(recipe, footprints, grid)
     cells = covering.cover(footprints, grid, zoom)
     if not cells:
         raise Invalid(f"no granule lies on {grid.id}", field="tms")
     check_limit(len(cells), recipe.limits.max_cells, what="cells")
-    index = Index(grid_id=grid.id, zoom=zoom, granules=tuple(granules), cells=cells, headers=crawl.headers)
+    index = Index(grid_id=grid.id, zoom=zoom, granules=granules, cells=cells, headers=crawl.headers)
     return index, grid, advice
 
 
@@ -243,32 +182,16 @@ def _target(granule: Granule) -> str | None:
     return next((body for text in texts if isinstance(text, str) and (body := bodies.body_named(text))), None)
 
 
-def require_granules(crawl: Crawl) -> None:
-    if not crawl.granules:
-        reasons = "; ".join(f"{refusal.granule_id}: {refusal.reason}" for refusal in crawl.refused[:3])
-        raise Invalid(f"the source gives no usable granule. {reasons}".strip(), field="source")
-
-
-def named_grid(tms: str | JsonObject) -> Grid:
-    """The grid of an id or a document. Raises Invalid (field "tms")."""
-    if isinstance(tms, str):
-        try:
-            return grids.load(tms)
-        except NotFound as error:
-            raise Invalid(error.message, field="tms") from error
-    return grids.parse(tms)
-
-
-def _grid(recipe: Recipe, body: str, footprints: Sequence[shapely.Geometry]) -> Grid:
+def _grid(recipe: Recipe, body: str, footprints: Footprints) -> Grid:
     if recipe.tms is None:
-        return grids.load(grids.default_index_grid(body, tuple(shapely.total_bounds(np.array(footprints)).tolist())))
-    grid = named_grid(recipe.tms)
+        return grids.load(grids.default_index_grid(body, footprints.bounds()))
+    grid = grids.named(recipe.tms)
     if grid.body != body:
         raise Invalid(f"{grid.id} is a grid of {grid.body}, the granules lie on {body}", field="tms")
     return grid
 
 
-def _quadkey_zoom(recipe: Recipe, footprints: Sequence[shapely.Geometry], grid: Grid) -> tuple[str | None, int]:
+def _quadkey_zoom(recipe: Recipe, footprints: Footprints, grid: Grid) -> tuple[str | None, int]:
     if recipe.quadkey_zoom == "auto":
         advice = advisor.advise(footprints, grid)
         return advice.reason, advice.zoom

@@ -2,65 +2,67 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.granules import Granule, Header, Refusal
 from quadmosaic.domain.mosaic import Compatibility
 
 type Headers = Mapping[str, Mapping[str, Header]]
+type Layouts = tuple[tuple[str, tuple[int, str]], ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Agreed:
-    """Granules that go together, those left out, and the asset keys of groups that were made."""
+    """What becomes of granules whose files are not like most: left out, or some of their asset keys renamed.
 
-    granules: list[Granule]
-    headers: dict[str, Mapping[str, Header]]
-    refused: tuple[Refusal, ...] = ()
+    Both by position; `groups` are the new keys.
+    """
+
+    refused: Mapping[int, Refusal] = field(default_factory=dict)
+    renamed: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
 
 
 def agree(granules: Iterable[Granule], headers: Headers, policy: Compatibility) -> Agreed:
     """Apply a policy; what most files of an asset have is right. Raises Invalid (field "compatibility") to refuse."""
-    granules = list(granules)
-    usual = _usual(granules, headers)
-    kept: list[Granule] = []
-    records = dict(headers)
-    refused: list[Refusal] = []
-    groups: set[str] = set()
-    for granule in granules:
-        odd = {key: found for key, found in _layouts(granule, headers).items() if found != usual[key]}
-        if not odd:
-            kept.append(granule)
+    if not headers:
+        return Agreed()
+    layouts: dict[Layouts, Layouts] = {}
+    # Few granules differ, so equal answers are kept once.
+    found = [layouts.setdefault(each, each) for each in (_layouts(granule, headers) for granule in granules)]
+    usual = _usual(found)
+    odd = {at: each for at, each in enumerate(found) if any(usual[key] != layout for key, layout in each)}
+    refused: dict[int, Refusal] = {}
+    renamed: dict[int, dict[str, str]] = {}
+    for at, granule in enumerate(granules):
+        if at not in odd:
             continue
-        key, found = next(iter(odd.items()))
-        reason = f"asset {key!r} has {_said(found)}, and most have {_said(usual[key])}"
+        strange = [(key, layout) for key, layout in odd[at] if usual[key] != layout]
+        key, layout = strange[0]
+        reason = f"asset {key!r} has {_said(layout)}, and most have {_said(usual[key])}"
         if policy == "refuse":
             raise Invalid(f"{granule.id}: {reason}; skip or group such granules", field="compatibility")
         if policy == "skip":
-            refused.append(Refusal(granule.id, reason))
-            records.pop(granule.id, None)
-            continue
-        names = {old: f"{old}-{layout[1]}x{layout[0]}" for old, layout in odd.items()}
-        groups.update(names.values())
-        kept.append(replace(granule, hrefs={names.get(old, old): href for old, href in granule.hrefs.items()}))
-        records[granule.id] = {names.get(old, old): header for old, header in headers[granule.id].items()}
-    return Agreed(granules=kept, headers=records, refused=tuple(refused), groups=tuple(sorted(groups)))
+            refused[at] = Refusal(granule.id, reason)
+        else:
+            renamed[at] = {old: f"{old}-{dtype}x{bands}" for old, (bands, dtype) in strange}
+    groups = sorted({name for names in renamed.values() for name in names.values()})
+    return Agreed(refused=refused, renamed=renamed, groups=tuple(groups))
 
 
-def _usual(granules: Iterable[Granule], headers: Headers) -> dict[str, tuple[int, str]]:
+def _usual(found: Iterable[Layouts]) -> dict[str, tuple[int, str]]:
     counts: dict[str, Counter[tuple[int, str]]] = {}
-    for granule in granules:
-        for key, layout in _layouts(granule, headers).items():
-            counts.setdefault(key, Counter())[layout] += 1
+    for layouts, count in Counter(found).items():
+        for key, layout in layouts:
+            counts.setdefault(key, Counter())[layout] += count
     return {key: counter.most_common(1)[0][0] for key, counter in counts.items()}
 
 
-def _layouts(granule: Granule, headers: Headers) -> dict[str, tuple[int, str]]:
+def _layouts(granule: Granule, headers: Headers) -> Layouts:
     """Bands and data type by asset key, for files whose header was read."""
     known = headers.get(granule.id, {})
-    return {key: (header.bands, header.dtype) for key, header in known.items() if key in granule.hrefs}
+    return tuple((key, (header.bands, header.dtype)) for key, header in known.items() if key in granule.hrefs)
 
 
 def _said(layout: tuple[int, str]) -> str:

@@ -2,9 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import shapely
@@ -13,16 +15,15 @@ from quadmosaic.domain.errors import Unavailable
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.domain.granules import Granule
 from quadmosaic.domain.mosaic import AssetProfile, Version
+from quadmosaic.domain.trace import Step, current_trace, timed
 from quadmosaic.ports import GranuleReader, Layer, MosaicStore, ReadFailure
 from quadmosaic.rendering.encode import ImageFormat, encode, tiff_nodata
 from quadmosaic.rendering.merge import Image, Merge
 from quadmosaic.rendering.style import colored, view
+from quadmosaic.services.assets import asset_profile
 from quadmosaic.services.lookup import Found
-from quadmosaic.services.requests import ImageRequest, asset_profile, band_indexes, naming_expression, read_options
+from quadmosaic.services.requests import Deadline, ImageRequest, band_indexes, naming_expression, read_options
 from quadmosaic.services.stretch import Ranges, Stretches, merged_ranges, value_ranges
-
-RENDERER_REVISION = 1
-"""Part of every ETag: raise it when the same request would give other bytes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +35,6 @@ class Rendered:
     used: tuple[str, ...]
     failed: tuple[ReadFailure, ...]
     partial: bool
-    seconds: Mapping[str, float]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,12 +46,16 @@ class _Merged:
 
 @dataclass(frozen=True, kw_only=True)
 class Images:
-    """Draws any GeoBox of a version. After `deadline_s` seconds it draws with what has arrived."""
+    """Draws any GeoBox of a version. When the `deadline` is there it draws with what has arrived.
+
+    `workers` merge and encode; None is the event loop's own executor.
+    """
 
     store: MosaicStore
     reader: GranuleReader
     stretches: Stretches
-    deadline_s: float
+    deadline: Deadline
+    workers: Executor | None = None
 
     async def draw(
         self,
@@ -71,30 +75,29 @@ class Images:
         """
         profile = asset_profile(version, request.asset)
         grown = geobox.buffered(buffer)
-        started = time.perf_counter()
+        started, deadline_s = time.perf_counter(), self.deadline()
         with naming_expression(request):
             having = [granule for granule in found.granules if profile.key in granule.hrefs]
-            merged = await self._merge(version, having, grown, request, profile)
+            merged = await self._merge(version, having, grown, request, profile, timeout_s=deadline_s)
         read = time.perf_counter()
         if request.strict and (merged.failed or found.cut):
             raise Unavailable(_complaint(merged.failed))
         body, chosen, unstretched = None, image_format or ImageFormat.PNG, False
         image = merged.image if merged.image is not None and merged.image.mask.any() else None
         if image is not None:
-            left_s = max(0.0, self.deadline_s - (read - started))
+            left_s = max(0.0, deadline_s - (read - started))
             stretch = await self._stretch(version, request, profile, chosen, timeout_s=left_s)
             unstretched = not stretch and _is_stretched(request, chosen)
-            body, chosen = await asyncio.to_thread(_encoded, image, grown, request, image_format, stretch)
+            body, chosen = await self._work(Step.ENCODE, _encoded, image, grown, request, image_format, stretch)
         elif fill_empty:
             image = blank(profile, request, width=grown.width, height=grown.height)
-            body, chosen = await asyncio.to_thread(_encoded, image, grown, request, image_format, ())
+            body, chosen = await self._work(Step.ENCODE, _encoded, image, grown, request, image_format, ())
         return Rendered(
             body=body,
             image_format=chosen,
             used=merged.used,
             failed=merged.failed,
             partial=found.cut or bool(merged.failed) or unstretched,
-            seconds={"read": read - started, "encode": time.perf_counter() - read},
         )
 
     async def _merge(
@@ -104,13 +107,16 @@ class Images:
         geobox: GeoBox,
         request: ImageRequest,
         profile: AssetProfile,
+        *,
+        timeout_s: float,
     ) -> _Merged:
         merge = Merge(pixel_selection=request.pixel_selection, expression=request.expression)
         used: list[str] = []
         failed: list[ReadFailure] = []
-        options = read_options(request, profile, timeout_s=self.deadline_s)
+        options = read_options(request, profile, timeout_s=timeout_s)
         options = replace(options, until_full=request.pixel_selection == "first")
-        headers = await self.store.headers(version, [granule.id for granule in granules], profile.key)
+        with current_trace().timing(Step.LOOKUP):
+            headers = await self.store.headers(version, [granule.id for granule in granules], profile.key)
         async with aclosing(self.reader.read(granules, geobox, options, headers=headers)) as answers:
             async for answer in answers:
                 if isinstance(answer, ReadFailure):
@@ -118,11 +124,19 @@ class Images:
                 elif not merge.accepts(answer):
                     failed.append(ReadFailure(answer.granule, f"has {len(answer.bands)} bands, unlike the others"))
                 else:
-                    await asyncio.to_thread(merge.add, answer)
+                    await self._work(Step.MERGE, merge.add, answer)
                     used += [answer.granule.id] if answer.mask.any() else []
                 if merge.done:
                     break
-        return _Merged(image=merge.result(), used=tuple(used), failed=tuple(failed))
+        image = await self._work(Step.MERGE, merge.result)
+        return _Merged(image=image, used=tuple(used), failed=tuple(failed))
+
+    async def _work[**P, T](self, step: Step, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do it in a worker, and note what it took."""
+        loop = asyncio.get_running_loop()
+        result, seconds = await loop.run_in_executor(self.workers, partial(timed, work, *args, **kwargs))
+        current_trace().add(step, seconds)
+        return result
 
     async def _stretch(
         self,

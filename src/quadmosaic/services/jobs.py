@@ -20,6 +20,8 @@ from quadmosaic.services.chunks import CrawlChunk, ScanChunk, packed, unpacked
 _ATTEMPTS = 50
 _READ_AHEAD = 8
 _NAMES = "names"
+KEEP_BUILDS = 50
+"""Builds of a mosaic that are remembered once they are over."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +45,7 @@ class Jobs:
     """Reads and writes the records; whoever did not see the latest one gets Conflict."""
 
     ledger: Ledger
+    keep_builds: int = KEEP_BUILDS
 
     async def registered(self, name: str) -> Registered | None:
         """The latest registration, None where there is none or it was deleted."""
@@ -113,7 +116,8 @@ class Jobs:
         ids = await asyncio.gather(*(self.ledger.entry(f"builds/{name}", number) for number in numbers))
         known = [build_id.decode() for build_id in ids if build_id is not None]
         saved = [each for each in await asyncio.gather(*(self._build_if_any(name, i) for i in known)) if each]
-        following = str(numbers[-1]) if numbers and numbers[-1] > 1 else None
+        # Where a whole page is gone, what lies below was forgotten.
+        following = str(numbers[-1]) if known and numbers[-1] > 1 else None
         return Page(items=tuple(each.build for each in saved), next=following)
 
     async def _build_if_any(self, name: str, build_id: str) -> Saved | None:
@@ -139,17 +143,43 @@ class Jobs:
         for step in ("crawl", "scan"):
             await self.ledger.remove(f"{step}/{build.name}/{build.id}")
 
+    async def tidy(self, build: Build) -> None:
+        """Remove what nobody needs once a build is over: its chunks, and builds beyond the last `keep_builds`.
+
+        One that is not over yet stays, and whatever is younger.
+        """
+        await self.drop_chunks(build)
+        stream = f"builds/{build.name}"
+        last = await self.ledger.last(stream)
+        number = 0 if last is None else last.number - self.keep_builds
+        old: list[str] = []
+        while number > 0 and (named := await self.ledger.entry(stream, number)) is not None:
+            old.append(named.decode())
+            number -= 1
+        for build_id in reversed(old):
+            saved = await self._build_if_any(build.name, build_id)
+            if saved is not None and not saved.build.status.is_over:
+                break
+            if saved is not None:
+                await self._forget(saved.build)
+            number += 1
+        if old:
+            await self.ledger.trim(stream, below=number + 1)
+
     async def forget_builds(self, name: str) -> None:
         """Remove the records of a mosaic's builds."""
         after: str | None = None
         while True:
             page = await self.builds(name, after=after)
             for build in page.items:
-                await self.drop_chunks(build)
-                await self.ledger.remove(_build(build))
+                await self._forget(build)
             after = page.next
             if after is None:
                 return await self.ledger.remove(f"builds/{name}")
+
+    async def _forget(self, build: Build) -> None:
+        await self.drop_chunks(build)
+        await self.ledger.remove(_build(build))
 
     async def remember_key(self, key: str, request: JsonObject) -> JsonObject:
         """What was asked for under an idempotency key: `request`, unless another one came first."""

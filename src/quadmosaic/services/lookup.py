@@ -12,6 +12,7 @@ from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.domain.granules import Granule
 from quadmosaic.domain.grids import Grid, Tile
 from quadmosaic.domain.mosaic import Manifest, Quadkey, Version
+from quadmosaic.domain.trace import Step, current_trace
 from quadmosaic.ports import Lookup, MosaicStore
 
 TILE_CELLS = 8
@@ -70,7 +71,7 @@ async def touching_point(store: MosaicStore, version: Version, lon: float, lat: 
     if not (0 <= column <= width and 0 <= row <= height):
         return Found(granules=())
     tile = Tile(x=min(int(column), width - 1), y=min(int(row), height - 1), z=zoom)
-    lookup = await store.lookup(version, [grid.quadkey(tile)])
+    lookup = await _look_up(store, version, (grid.quadkey(tile),), zoom)
     return _touching(lookup, shapely.Point(lon, lat), limit=limit)
 
 
@@ -82,9 +83,10 @@ def _own_cell(grid: Grid, tile: Tile, quadkey_zoom: int) -> tuple[tuple[Quadkey,
 
 
 async def _look_up(store: MosaicStore, version: Version, keys: tuple[Quadkey, ...], zoom: int) -> Lookup:
-    if zoom == version.manifest.quadkey_zoom:
-        return await store.lookup(version, keys)
-    return await store.lookup_prefix(version, keys, limit=PREFIX_CELLS)
+    with current_trace().timing(Step.LOOKUP):
+        if zoom == version.manifest.quadkey_zoom:
+            return await store.lookup(version, keys)
+        return await store.lookup_prefix(version, keys, limit=PREFIX_CELLS)
 
 
 def _touching(lookup: Lookup, area: shapely.Geometry, *, limit: int) -> Found:

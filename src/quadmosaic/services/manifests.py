@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
+from itertools import batched
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from quadmosaic.domain.mosaic import AssetProfile, Defaults, Index, Manifest, Qu
 from quadmosaic.domain.mosaicjson import MosaicJson
 
 MAP_ZOOMS_ABOVE_INDEX = 3
+_AT_ONCE = 4096
 
 
 def build_report(
@@ -49,8 +51,9 @@ def built_manifest(
     recipe: Recipe, defaults: Defaults, index: Index, grid: Grid, profiles: tuple[AssetProfile, ...], report: Report
 ) -> Manifest:
     """The manifest of a recipe's build. Raises Invalid (field "minzoom") for zooms that are not in order."""
-    footprints = np.array([granule.footprint for granule in index.granules])
-    minx, miny, maxx, maxy = shapely.total_bounds(footprints).tolist()
+    extents = [_extents(list(some)) for some in batched(index.granules, _AT_ONCE, strict=False)]
+    parts = np.concatenate(extents)
+    west, south, east, north = (float(edge) for edge in (*parts.min(axis=0)[:2], *parts.max(axis=0)[2:]))
     minzoom = max(0, index.zoom - MAP_ZOOMS_ABOVE_INDEX) if recipe.minzoom is None else recipe.minzoom
     maxzoom = _maxzoom(grid, profiles, index) if recipe.maxzoom is None else recipe.maxzoom
     if not 0 <= minzoom <= maxzoom <= grid.maxzoom:
@@ -62,8 +65,8 @@ def built_manifest(
         quadkey_zoom=index.zoom,
         minzoom=minzoom,
         maxzoom=maxzoom,
-        bounds=(minx, miny, maxx, maxy),
-        center=(middle_longitude(footprints), (miny + maxy) / 2, max(minzoom, min(index.zoom, maxzoom))),
+        bounds=(west, south, east, north),
+        center=(middle_longitude(parts), (south + north) / 2, max(minzoom, min(index.zoom, maxzoom))),
         assets=profiles,
         defaults=defaults,
         recipe=recipe,
@@ -73,9 +76,19 @@ def built_manifest(
     )
 
 
-def middle_longitude(footprints: npt.NDArray[np.object_]) -> float:
-    """The middle of all longitudes but the widest empty stretch, so that it is right across 180 degrees too."""
-    west, _, east, _ = shapely.bounds(shapely.get_parts(footprints)).T
+def _extents(granules: Sequence[Granule]) -> npt.NDArray[np.float64]:
+    """minx, miny, maxx, maxy of every part of the footprints, in lon/lat degrees."""
+    footprints = np.array([granule.footprint for granule in granules], dtype=object)
+    boxes: npt.NDArray[np.float64] = shapely.bounds(shapely.get_parts(footprints))
+    return boxes
+
+
+def middle_longitude(extents: npt.NDArray[np.float64]) -> float:
+    """The middle of all longitudes but the widest empty stretch, so that it is right across 180 degrees too.
+
+    `extents` are minx, miny, maxx, maxy of areas that do not cross it.
+    """
+    west, _, east, _ = extents.T
     order = np.argsort(west)
     west, reach = west[order], np.maximum.accumulate(east[order])
     starts = np.append(west[1:], west[0] + 360)

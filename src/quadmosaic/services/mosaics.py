@@ -6,6 +6,7 @@ from quadmosaic.domain.errors import Invalid, NotFound
 from quadmosaic.domain.granules import Granule
 from quadmosaic.domain.mosaic import MosaicRef, Version
 from quadmosaic.domain.names import is_name, parse_ref
+from quadmosaic.domain.trace import Step, current_trace
 from quadmosaic.ports import MosaicStore, Page
 
 
@@ -17,7 +18,8 @@ class Mosaics:
 
     async def version(self, mosaic: str) -> Version:
         """The version that `name` (its head) or `name@number` stands for. Raises Invalid or NotFound."""
-        return await self.store.version(parse_ref(mosaic))
+        with current_trace().timing(Step.LOOKUP):
+            return await self.store.version(parse_ref(mosaic))
 
     async def page(self, *, after: str | None = None, limit: int = 100) -> Page[Version]:
         """Heads of all mosaics, by name; one deleted meanwhile is left out. Raises Invalid (field "after")."""

@@ -11,10 +11,12 @@ from quadmosaic.domain import bodies
 from quadmosaic.domain.errors import Invalid, Unavailable
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.domain.mosaic import Version
+from quadmosaic.domain.trace import Step, current_trace
 from quadmosaic.ports import GranuleReader, Layer, MosaicStore, ReadFailure
 from quadmosaic.rendering.merge import Merge
+from quadmosaic.services.assets import asset_profile
 from quadmosaic.services.lookup import Found, touching_point
-from quadmosaic.services.requests import ImageRequest, asset_profile, naming_expression, read_options
+from quadmosaic.services.requests import Deadline, ImageRequest, naming_expression, read_options
 
 POINT_SIZE = 2e-7
 """Degrees: far below a pixel, so that exactly the pixel under the point is read."""
@@ -45,7 +47,7 @@ class Points:
     store: MosaicStore
     reader: GranuleReader
     max_granules: int
-    deadline_s: float
+    deadline: Deadline
 
     async def found(self, version: Version, lon: float, lat: float) -> Found:
         """Granules under a point given in degrees of the body."""
@@ -59,8 +61,9 @@ class Points:
         geobox = GeoBox(bodies.geographic_id(version.manifest.body), bounds, 1, 1)
         profile = asset_profile(version, request.asset)
         with naming_expression(request):
-            options = read_options(request, profile, timeout_s=self.deadline_s)
-            headers = await self.store.headers(version, [granule.id for granule in found.granules], profile.key)
+            options = read_options(request, profile, timeout_s=self.deadline())
+            with current_trace().timing(Step.LOOKUP):
+                headers = await self.store.headers(version, [granule.id for granule in found.granules], profile.key)
             async with aclosing(self.reader.read(found.granules, geobox, options, headers=headers)) as answers:
                 values = tuple([_value(answer, request.expression) async for answer in answers])
         failed = [value.granule_id for value in values if value.reason]

@@ -2,16 +2,21 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from quadmosaic.domain.builds import Build, BuildReport, Skipped, Status, Step, cost_usd, shrinks_too_far
 from quadmosaic.domain.errors import Conflict, NotFound
 from quadmosaic.domain.mosaic import Index, Manifest, MosaicRef, Version
 from quadmosaic.ports import Changes, MosaicStore
-from quadmosaic.services.builds import Draft
+from quadmosaic.services.drafts import Draft
 from quadmosaic.services.jobs import Jobs
-from quadmosaic.services.steps import Job
+
+if TYPE_CHECKING:
+    from quadmosaic.services.job import Job
 
 SHOWN = 100
+REQUESTS_OF_A_SCAN = 3
+"""A HEAD and two ranges, for a COG whose header is no longer than usual."""
 _ATTEMPTS = 5
 EDIT = "edit"
 """The trigger of a version that changed defaults only, and so is no rival of a build."""
@@ -37,7 +42,7 @@ class Publishing:
         except NotFound:
             return None
 
-    async def publish(self, job: Job, draft: Draft, *, note: Note, took: Callable[[], float]) -> Build:
+    async def publish(self, job: "Job", draft: Draft, *, note: Note, took: Callable[[], float]) -> Build:
         """The build as it ends; `note` saves it before the head moves. Raises Superseded."""
         build = job.build
         for _ in range(_ATTEMPTS):
@@ -86,7 +91,7 @@ class Publishing:
         except NotFound:
             return None
 
-    async def _current_manifest(self, build: Build, job: Job, manifest: Manifest) -> Manifest:
+    async def _current_manifest(self, build: Build, job: "Job", manifest: Manifest) -> Manifest:
         """With the defaults of today. Raises Superseded when the recipe is another one by now."""
         latest = await self.jobs.registered(build.name)
         if latest is None:
@@ -109,7 +114,7 @@ class Publishing:
         if rival.trigger != EDIT and rival.revision >= build.revision:
             raise Superseded(f"build {rival.id} published version {head.number} meanwhile")
 
-    def _held(self, job: Job, head: Version | None, report: BuildReport) -> str | None:
+    def _held(self, job: "Job", head: Version | None, report: BuildReport) -> str | None:
         if head is None or job.build.confirmed:
             return None
         before = head.manifest.report
@@ -120,7 +125,7 @@ class Publishing:
             max_shrink=job.recipe.limits.max_shrink,
         )
 
-    def _as_it_is(self, build: Build, head: Version, draft: Draft, job: Job, seconds: float) -> Build:
+    def _as_it_is(self, build: Build, head: Version, draft: Draft, job: "Job", seconds: float) -> Build:
         """Nothing new; or this build's own version, whose publication it did not live to see."""
         if build.version == head.number and build.report is not None:
             return replace(build, status=Status.SUCCEEDED, step=Step.DONE)
@@ -130,11 +135,11 @@ class Publishing:
         )
 
 
-def build_report(job: Job, draft: Draft, changes: Changes, *, seconds: float) -> BuildReport:
+def build_report(job: "Job", draft: Draft, changes: Changes, *, seconds: float) -> BuildReport:
     """What a build did and what it changes."""
     done = draft.manifest.report
     refused = list(dict.fromkeys([*done.refused, *job.harvested.crawl.refused]))
-    requests = job.harvested.requests + 2 * job.scanned + job.reused
+    requests = job.harvested.requests + REQUESTS_OF_A_SCAN * job.scanned + job.rechecked
     return BuildReport(
         found=max(done.found, done.used + len(refused)),
         used=done.used,

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
@@ -19,11 +19,13 @@ from quadmosaic.domain.errors import (
 )
 from quadmosaic.domain.granule_ids import granule_ids
 from quadmosaic.domain.granules import Json, JsonObject
-from quadmosaic.domain.mosaic import Recipe
+from quadmosaic.domain.mosaic import MosaicRef, Recipe
+from quadmosaic.domain.registrations import MOSAICJSON_ASSET
 from quadmosaic.ports import Queue
 from quadmosaic.services.access import Access
 from quadmosaic.services.jobs import Jobs, Registered
 from quadmosaic.services.publishing import Publishing, Superseded
+from quadmosaic.services.vetting import check_features, features_of
 
 POLL_S = 0.03
 _SLOWEST_POLL_S = 0.5
@@ -101,10 +103,12 @@ class Rebuilds:
     async def include(self, registered: Registered, granules: JsonObject, *, wait_s: float | None = None) -> Build:
         """Add granules to the recipe, whose ids are no longer excluded then, and build it."""
         recipe = registered.registration.recipe
-        added = included_features(recipe, granules)
-        await self.check_features({"features": cast("list[Json]", added)}, field="features", assets=recipe.assets)
+        assets = await self._assets(registered)
+        added = included_features(granules, assets=assets)
+        found: JsonObject = {"features": cast("list[Json]", added)}
+        await check_features(self.access, found, field="features", assets=assets)
         ids = {str(feature["id"]) for feature in added}
-        kept = [feature for feature in _features(recipe.includes) if str(feature.get("id")) not in ids]
+        kept = [feature for feature in features_of(recipe.includes) if str(feature.get("id")) not in ids]
         if len(kept) + len(added) > _MOST_INCLUDES:
             raise TooLarge(f"more than {_MOST_INCLUDES} granules added by hand: make them a source")
         collection: JsonObject = {"type": "FeatureCollection", "features": [*kept, *added]}
@@ -114,21 +118,18 @@ class Rebuilds:
     async def exclude(self, registered: Registered, granule_id: str, *, wait_s: float | None = None) -> Build:
         """Remove a granule from the recipe, and build it."""
         recipe = registered.registration.recipe
-        kept = [feature for feature in _features(recipe.includes) if str(feature.get("id")) != granule_id]
+        kept = [feature for feature in features_of(recipe.includes) if str(feature.get("id")) != granule_id]
         collection: JsonObject | None = {"type": "FeatureCollection", "features": [*kept]} if kept else None
         excludes = tuple(dict.fromkeys([*recipe.excludes, granule_id]))
         return await self._rebuilt(registered, replace(recipe, includes=collection, excludes=excludes), wait_s)
 
-    async def check_features(
-        self, features: JsonObject, *, field: str, assets: Sequence[str], file_property: str = "path"
-    ) -> None:
-        """Raise Invalid for the first feature whose file, under an asset key or in a property, must not be fetched.
-
-        Where no asset is named the crawl finds out which one counts, and refuses what must not be fetched.
-        """
-        for position, feature in enumerate(_features(features)):
-            for href in _hrefs(feature, assets, file_property):
-                await self.access.check(href, field=f"{field}[{position}]")
+    async def _assets(self, registered: Registered) -> tuple[str, ...]:
+        """The keys that the recipe names, or that its first build found."""
+        try:
+            version = await self.publishing.store.version(MosaicRef(registered.registration.name))
+        except NotFound:
+            return registered.registration.recipe.assets
+        return registered.registration.recipe.assets or tuple(profile.key for profile in version.manifest.assets)
 
     async def _rebuilt(self, registered: Registered, recipe: Recipe, wait_s: float | None) -> Build:
         changed = replace(registered.registration, recipe=recipe)
@@ -141,19 +142,22 @@ class Rebuilds:
         return build
 
 
-def included_features(recipe: Recipe, granules: JsonObject) -> list[JsonObject]:
-    """Items to include, out of a Feature, a FeatureCollection or `{"hrefs": [...]}`. Raises Invalid."""
+def included_features(granules: JsonObject, *, assets: Sequence[str]) -> list[JsonObject]:
+    """Items to include, out of a Feature, a FeatureCollection or `{"hrefs": [...]}`. Raises Invalid.
+
+    A file that comes without a key is the mosaic's only asset.
+    """
     hrefs = granules.get("hrefs")
     if hrefs is not None:
         if not isinstance(hrefs, list) or not hrefs or not all(isinstance(href, str) and href for href in hrefs):
             raise Invalid("must be a list of hrefs, and not empty", field="hrefs")
         texts = cast("list[str]", hrefs)
         ids = granule_ids(texts)
-        return [_item(ids[href], None, {_only_asset(recipe): href}, {}) for href in dict.fromkeys(texts)]
+        return [_item(ids[href], None, {_only_asset(assets): href}, {}) for href in dict.fromkeys(texts)]
     features = [granules] if granules.get("type") == "Feature" else granules.get("features")
     if not isinstance(features, list) or not features:
         raise Invalid("must be a Feature, a FeatureCollection or an object with hrefs", field="features")
-    return [_as_item(recipe, feature, position) for position, feature in enumerate(features)]
+    return [_as_item(feature, position, assets) for position, feature in enumerate(features)]
 
 
 def error_of(fault: Fault) -> QuadmosaicError:
@@ -169,7 +173,7 @@ def error_of(fault: Fault) -> QuadmosaicError:
     return kinds.get(fault.status, Broken)(fault.detail)
 
 
-def _as_item(recipe: Recipe, feature: Json, position: int) -> JsonObject:
+def _as_item(feature: Json, position: int, assets: Sequence[str]) -> JsonObject:
     at = f"features[{position}]"
     if not isinstance(feature, dict):
         raise Invalid("must be an object", field=at)
@@ -184,7 +188,7 @@ def _as_item(recipe: Recipe, feature: Json, position: int) -> JsonObject:
         raise Invalid("has neither assets nor a property path that names its file", field=at)
     name = str(feature_id) if feature_id not in (None, "") else granule_ids([href])[href]
     kept = {key: value for key, value in (properties or {}).items() if key != "path"}  # type: ignore[union-attr]
-    return _item(name, feature.get("geometry"), {_only_asset(recipe): href}, kept)
+    return _item(name, feature.get("geometry"), {_only_asset(assets): href}, kept)
 
 
 def _item(granule_id: str, geometry: Json, hrefs: Mapping[str, str], properties: JsonObject) -> JsonObject:
@@ -195,28 +199,7 @@ def _item(granule_id: str, geometry: Json, hrefs: Mapping[str, str], properties:
     return {"type": "Feature", "id": granule_id, "geometry": geometry, "properties": properties, "assets": assets}
 
 
-def _only_asset(recipe: Recipe) -> str:
-    if len(recipe.assets) > 1:
-        raise Invalid(
-            f"the mosaic has the assets {', '.join(recipe.assets)}: add STAC items that have them", field="hrefs"
-        )
-    return recipe.assets[0] if recipe.assets else "data"
-
-
-def _features(collection: JsonObject | None) -> Sequence[JsonObject]:
-    features = (collection or {}).get("features")
-    return [each for each in features if isinstance(each, dict)] if isinstance(features, list) else []
-
-
-def _hrefs(feature: JsonObject, keys: Sequence[str], file_property: str) -> Iterable[str]:
-    """What a feature would have fetched; relative hrefs of items become absolute only when they are harvested.
-
-    An asset with alternate hrefs may have one that is allowed, which the harvest finds.
-    """
-    assets, properties = feature.get("assets"), feature.get("properties")
-    if isinstance(assets, dict):
-        chosen = [assets.get(key) for key in keys]
-        found = [each.get("href") for each in chosen if isinstance(each, dict) and "alternate" not in each]
-    else:
-        found = [properties.get(file_property)] if isinstance(properties, dict) else []
-    return [href for href in found if isinstance(href, str) and (":" in href or href.startswith("/"))]
+def _only_asset(assets: Sequence[str]) -> str:
+    if len(assets) > 1:
+        raise Invalid(f"the mosaic has the assets {', '.join(assets)}: add STAC items that have them", field="hrefs")
+    return assets[0] if assets else MOSAICJSON_ASSET

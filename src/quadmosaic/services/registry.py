@@ -1,11 +1,11 @@
 """The registry: mosaics registered, given a new recipe or other defaults, and deleted."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from quadmosaic.domain.builds import Build, BuildReport, Status, Step
+from quadmosaic.domain.builds import BuildReport, Status
 from quadmosaic.domain.errors import Conflict, Invalid, NotFound
 from quadmosaic.domain.granules import JsonObject
 from quadmosaic.domain.mosaic import MosaicRef, Recipe, Version
@@ -14,45 +14,31 @@ from quadmosaic.domain.mosaicjson_index import from_index
 from quadmosaic.domain.names import validate_name
 from quadmosaic.domain.registrations import Registration, as_posted, changed
 from quadmosaic.domain.schedules import next_run
-from quadmosaic.domain.sources import CogsSource, FeaturesSource, MosaicJsonSource, StacSource
+from quadmosaic.domain.sources import MosaicJsonSource
 from quadmosaic.ports import MosaicStore, Scheduler
-from quadmosaic.services.access import Access
-from quadmosaic.services.builds import named_grid
-from quadmosaic.services.jobs import Jobs, Registered, request_digest
-from quadmosaic.services.publishing import EDIT
+from quadmosaic.services.editing import edit
+from quadmosaic.services.jobs import Jobs, Registered
 from quadmosaic.services.rebuilds import Rebuilds, error_of
-from quadmosaic.services.rehearsal import rehearse
-from quadmosaic.services.steps import Steps
+from quadmosaic.services.receipts import Once, Receipt
+from quadmosaic.services.vetting import Vetting
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Receipt:
-    """What became of a request: the mosaic, and the build that it started, if it did."""
-
-    name: str
-    revision: int
-    build: Build | None = None
-    is_new: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Once:
-    """A request that is to be carried out once: its key, and a digest of what it asks for."""
-
-    key: str
-    digest: str
+type Rehearsal = Callable[[Registration, bool], Awaitable[BuildReport]]
+"""The report of a build that leaves no trace; True asks after every file again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Registry:
-    """Changes to registrations; `expected` is the (revision, head) that a client saw, None where it does not say."""
+    """Changes to registrations; `expected` is the (revision, head) that a client saw, None where it does not say.
+
+    Without a `rehearsal` it reads no sources, and so refuses dry runs.
+    """
 
     jobs: Jobs
     store: MosaicStore
-    steps: Steps
     rebuilds: Rebuilds
     scheduler: Scheduler
-    access: Access
+    vetting: Vetting
+    rehearsal: Rehearsal | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def registered(self, name: str) -> Registered:
@@ -100,7 +86,7 @@ class Registry:
         self, registration: Registration, *, once: Once | None = None, wait_s: float | None = None
     ) -> Receipt:
         """A new mosaic. What exists with the same recipe is answered as it is; Conflict for another recipe."""
-        await self._vet(registration)
+        await self.vetting.vet(registration)
         build_id = self.rebuilds.new_id()
         if once is not None:
             asked = await self.jobs.remember_key(once.key, {"digest": once.digest, "build": build_id})
@@ -122,14 +108,18 @@ class Registry:
 
     async def rehearse(self, registration: Registration) -> BuildReport:
         """What registering it would do."""
-        await self._vet(registration)
-        return await rehearse(self.steps, registration)
+        await self.vetting.vet(registration)
+        return await self._rehearsed(registration)
+
+    async def rehearse_build(self, registered: Registered, *, rescan: bool) -> BuildReport:
+        """What building it again would do."""
+        return await self._rehearsed(registered.registration, rescan=rescan)
 
     async def replace(
         self, registration: Registration, *, expected: tuple[int, int | None] | None, wait_s: float | None = None
     ) -> Receipt:
         """Another recipe for a mosaic, or a new mosaic. Raises Conflict when it is not as `expected`."""
-        await self._vet(registration)
+        await self.vetting.vet(registration)
         try:
             before = await self.registered(registration.name)
         except NotFound:
@@ -153,13 +143,15 @@ class Registry:
         before = await self.registered(name)
         await self.require(before, expected)
         told = changed(before.registration, changes)
+        self.vetting.check_style(told.defaults.style)
         after = before.revision or await self.jobs.revision(name)
         current = await self.jobs.register(self._stamped(told, before.registration), after=after)
         if told.schedule != before.registration.schedule:
             await self._schedule(current.registration)
         build = None
         if told.defaults != before.registration.defaults:
-            build = await self._republish(current)
+            edited = await edit(self.store, current, build_id=self.rebuilds.new_id(), now=self.now())
+            build = None if edited is None else (await self.jobs.begin(edited)).build
         return Receipt(name=name, revision=current.revision, build=build)
 
     async def delete(self, name: str, *, expected: tuple[int, int | None] | None) -> None:
@@ -199,6 +191,11 @@ class Registry:
         since = datetime.fromisoformat(registration.scheduled_since or registration.created)
         return next_run(registration.schedule, self.now(), since=since)
 
+    async def _rehearsed(self, registration: Registration, *, rescan: bool = False) -> BuildReport:
+        if self.rehearsal is None:
+            raise Invalid("is not done here, where no source is read: try it on the command line", field="dry_run")
+        return await self.rehearsal(registration, rescan)
+
     async def _existing(self, registration: Registration) -> Registered | None:
         try:
             existing = await self.registered(registration.name)
@@ -222,51 +219,6 @@ class Registry:
             await self.jobs.forget(name, after=registered.revision)
             await self.scheduler.put(name, None, since=self.now())
 
-    async def _republish(self, registered: Registered) -> Build | None:
-        name, defaults = registered.registration.name, registered.registration.defaults
-        try:
-            head = await self.store.version(MosaicRef(name))
-        except NotFound:
-            return None
-        known = {profile.key for profile in head.manifest.assets}
-        if defaults.asset is not None and defaults.asset not in known:
-            raise Invalid(f"{defaults.asset!r} is none of {', '.join(sorted(known))}", field="defaults.asset")
-        kept = replace(defaults, asset=defaults.asset or head.manifest.defaults.asset)
-        manifest = replace(head.manifest, defaults=kept, created=self.now().isoformat(timespec="seconds"))
-        version = await self.store.write(name, manifest, await self.store.index(head))
-        if version.number != head.number:
-            await self.store.publish(MosaicRef(name, version.number), expected=head.number)
-        when = self.now().isoformat(timespec="seconds")
-        build = Build(
-            name=name, id=self.rebuilds.new_id(), revision=registered.revision, trigger=EDIT, step=Step.DONE,
-            status=Status.SUCCEEDED if version.number != head.number else Status.UNCHANGED, created=when, started=when,
-            finished=when, base=head.number, version=version.number, digest=version.digest,
-        )  # fmt: skip
-        return (await self.jobs.begin(build)).build
-
-    async def _vet(self, registration: Registration) -> None:
-        """Raise Invalid for a grid nobody knows, and for a source or file that must not be fetched."""
-        recipe = registration.recipe
-        if recipe.tms is not None:
-            named_grid(recipe.tms)
-        match recipe.source:
-            case StacSource(href=href):
-                await self.access.check(href, field="source.href")
-            case CogsSource(hrefs=hrefs):
-                for position, href in enumerate(hrefs):
-                    await self.access.check(href, field=f"source.hrefs[{position}]")
-            case MosaicJsonSource(href=str(href)):
-                await self.access.check(href, field="source.href")
-            case FeaturesSource(features=features, property=name):
-                await self.rebuilds.check_features(
-                    features, field="source.features.features", assets=recipe.assets, file_property=name or "path"
-                )
-            case MosaicJsonSource():
-                # The files of a document are checked when it is read, before any of them is opened.
-                pass
-        if recipe.includes is not None:
-            await self.rebuilds.check_features(recipe.includes, field="includes.features", assets=recipe.assets)
-
     async def _schedule(self, registration: Registration) -> None:
         since = datetime.fromisoformat(registration.scheduled_since or registration.created)
         await self.scheduler.put(registration.name, registration.schedule, since=since)
@@ -284,10 +236,3 @@ class Registry:
         key = version.manifest.default_asset
         document = json.loads(write(from_index(index, version.manifest, asset=key)))
         return Recipe(source=MosaicJsonSource(document=document), assets=(key,))
-
-
-def once(key: str, *request: object) -> Once:
-    """A request under an idempotency key."""
-    if not 0 < len(key) <= 255:
-        raise Invalid("must have 1 to 255 characters", field="Idempotency-Key")
-    return Once(key=key, digest=request_digest(request))

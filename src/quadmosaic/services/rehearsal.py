@@ -7,9 +7,10 @@ from quadmosaic.domain.errors import Conflict, NotFound
 from quadmosaic.domain.mosaic import MosaicRef
 from quadmosaic.domain.registrations import Registration
 from quadmosaic.ports import Entry
+from quadmosaic.services.job import Job
 from quadmosaic.services.jobs import Jobs
 from quadmosaic.services.publishing import build_report, everything_new, index_changes
-from quadmosaic.services.steps import Job, Steps
+from quadmosaic.services.steps import Steps
 
 
 @dataclass(kw_only=True)
@@ -36,8 +37,11 @@ class _Scratch:
     async def remove(self, stream: str) -> None:
         self.streams.pop(stream, None)
 
+    async def trim(self, stream: str, *, below: int) -> None:
+        """A rehearsal is over before anything is old."""
 
-async def rehearse(steps: Steps, registration: Registration, *, rescan: bool = False) -> BuildReport:
+
+async def rehearse(steps: Steps, registration: Registration, rescan: bool) -> BuildReport:
     """The report of a build, compared with the head. Raises what the build would fail with."""
     trial = replace(steps, jobs=Jobs(ledger=_Scratch()))
     build = Build(name=registration.name, id="rehearsal", revision=1, trigger="rehearsal", dry_run=True, rescan=rescan)

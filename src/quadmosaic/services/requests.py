@@ -1,14 +1,17 @@
 """What a client asks of an image, before it is drawn, and what a reader must know of that."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from quadmosaic.domain.errors import Invalid
-from quadmosaic.domain.mosaic import AssetProfile, Version
+from quadmosaic.domain.mosaic import AssetProfile
 from quadmosaic.ports import ReadOptions
 from quadmosaic.rendering.merge import expression_bands
 from quadmosaic.rendering.style import Style
+
+type Deadline = Callable[[], float]
+"""The seconds that are left for a reply, from now."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,16 +29,6 @@ class ImageRequest:
     style: Style = field(default_factory=Style)
     return_mask: bool | None = None
     strict: bool = False
-
-
-def asset_profile(version: Version, asset: str | None, *, field: str = "assets") -> AssetProfile:
-    """The asset asked for, or the default one. Raises Invalid naming `field`."""
-    key = asset or version.manifest.default_asset
-    profile = version.manifest.asset(key)
-    if profile is None:
-        known = ", ".join(profile.key for profile in version.manifest.assets)
-        raise Invalid(f"{version.name} has no asset {key!r}, it has {known}", field=field)
-    return profile
 
 
 def read_options(request: ImageRequest, profile: AssetProfile, *, timeout_s: float | None) -> ReadOptions:

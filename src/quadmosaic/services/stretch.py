@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from quadmosaic.domain import bodies
+from quadmosaic.domain.flights import Flights
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.domain.granules import Granule, Header
 from quadmosaic.domain.mosaic import AssetProfile, Version
@@ -37,14 +37,18 @@ async def sample_ranges(
 
     `headers` are those of the asset by granule id. Empty when nothing could be read.
     """
-    step = max(1, len(granules) // SAMPLE_GRANULES)
-    chosen = granules[::step][:SAMPLE_GRANULES]
     samples = await asyncio.gather(
-        *(_sample(reader, granule, body, options, expression, headers) for granule in chosen)
+        *(_sample(reader, granule, body, options, expression, headers) for granule in evenly(granules))
     )
     pools = [sample for sample in samples if sample is not None and sample.size]
     count = min((len(pool) for pool in pools), default=0)
     return value_ranges([np.concatenate([pool[band] for pool in pools]) for band in range(count)])
+
+
+def evenly[T](members: Sequence[T]) -> Sequence[T]:
+    """At most SAMPLE_GRANULES of them, evenly spaced."""
+    step = max(1, len(members) // SAMPLE_GRANULES)
+    return members[::step][:SAMPLE_GRANULES]
 
 
 def value_ranges(bands: Sequence[npt.NDArray[np.generic]]) -> Ranges:
@@ -59,6 +63,8 @@ def merged_ranges(ranges: Ranges, pixel_selection: str, *, most: int) -> Ranges:
             return ((0.0, float(max(most, 1))),)
         case "stdev":
             return tuple((0.0, (high - low) / 2) for low, high in ranges)
+        case "lastbandlow" | "lastbandhigh":
+            return ranges[:-1]
         case _:
             return ranges
 
@@ -100,7 +106,8 @@ class Stretches:
     store: MosaicStore
     reader: GranuleReader
     size: int = 1024
-    _sampled: dict[tuple[object, ...], "asyncio.Task[Ranges]"] = field(default_factory=dict)
+    _sampled: dict[tuple[object, ...], Ranges] = field(default_factory=dict)
+    _flights: Flights[Ranges] = field(default_factory=lambda: Flights[Ranges]())
 
     async def ranges(
         self,
@@ -118,8 +125,6 @@ class Stretches:
             return tuple(profile.stretch[index - 1] for index in indexes if index <= len(profile.stretch))
         key = (version.digest, profile.key, bidx, expression, unscale, nodata)
         if key not in self._sampled:
-            while len(self._sampled) >= self.size:
-                self._sampled.pop(next(iter(self._sampled)))
             options = ReadOptions(
                 asset=profile.key,
                 bidx=expression_bands(expression) if expression else bidx,
@@ -127,14 +132,17 @@ class Stretches:
                 nodata=nodata,
                 timeout_s=SAMPLE_DEADLINE_S,
             )
-            self._sampled[key] = asyncio.create_task(self._sample(version, options, expression))
-            self._sampled[key].add_done_callback(partial(self._forget_failed, key))
-        return await asyncio.shield(self._sampled[key])
+            found = await self._flights.join(key, lambda: self._sample(version, options, expression))
+            if found:
+                self._remember(key, found)
+            return found
+        return self._sampled[key]
 
-    def _forget_failed(self, key: tuple[object, ...], task: "asyncio.Task[Ranges]") -> None:
-        """What was out of reach is asked for again."""
-        if task.cancelled() or task.exception() or not task.result():
-            self._sampled.pop(key, None)
+    def _remember(self, key: tuple[object, ...], ranges: Ranges) -> None:
+        """What was out of reach is not remembered, and asked for again."""
+        while len(self._sampled) >= self.size:
+            self._sampled.pop(next(iter(self._sampled)))
+        self._sampled[key] = ranges
 
     async def _sample(self, version: Version, options: ReadOptions, expression: str | None) -> Ranges:
         page = await self.store.granules(version, limit=SAMPLE_GRANULES)

@@ -10,13 +10,16 @@ from enum import StrEnum
 
 from quadmosaic.domain.builds import Build, Fault, Status, Step
 from quadmosaic.domain.errors import Conflict, Invalid, NotFound, QuadmosaicError, Unavailable
+from quadmosaic.services.job import Job
 from quadmosaic.services.jobs import Jobs, Saved, begun
 from quadmosaic.services.publishing import Publishing, Superseded
-from quadmosaic.services.steps import Job, Steps
+from quadmosaic.services.steps import Steps
 
 log = logging.getLogger(__name__)
 
 TELL_EVERY_S = 3.0
+BUILD_FAILED = "build failed"
+"""How the line of the log begins by which failures are counted."""
 
 
 class Outcome(StrEnum):
@@ -83,8 +86,12 @@ class Worker:
         except Conflict:
             return Outcome.BUSY
         if record is None:
-            saved = await self.jobs.build(mosaic, build_id)
-            return Outcome.DONE if saved.build.status.is_over else Outcome.BUSY
+            build = (await self.jobs.build(mosaic, build_id)).build
+            if not build.status.is_over:
+                return Outcome.BUSY
+            # Whoever ended it may have been killed before it was tidied up.
+            await self.jobs.drop_chunks(build)
+            return Outcome.DONE
         try:
             async with self._heartbeat(record):
                 return await self._go_on(record, is_late)
@@ -135,7 +142,7 @@ class Worker:
                     return Outcome.DONE
                 await record.write(lambda b: _queued(b, record.told, took()))
                 return Outcome.AGAIN
-        await self.jobs.drop_chunks(record.saved.build)
+        await self.jobs.tidy(record.saved.build)
         return Outcome.DONE
 
     async def _steps(self, record: _Record, is_late: Callable[[], bool], took: Callable[[], float]) -> bool:
@@ -174,6 +181,9 @@ class Worker:
                 leased_until=None,
             )
         )
+        if fault.status != Conflict.status:
+            build = record.saved.build
+            log.error("%s: %s of %s: %s", BUILD_FAILED, build.id, build.name, fault.detail)
 
     @asynccontextmanager
     async def _heartbeat(self, record: _Record) -> AsyncGenerator[None]:

@@ -60,6 +60,14 @@ class Bucket(Protocol):
         """Remove what killed writers of before that moment left beside the objects; answers how much it was."""
         ...
 
+    def connect(self) -> None:
+        """As in ports.Connected."""
+        ...
+
+    def disconnect(self) -> None:
+        """As in ports.Connected."""
+        ...
+
 
 async def claim(bucket: Bucket, path: str, body: bytes) -> bool:
     """Create the object, or find that it is our own: `body` must be one that nobody else writes.

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from quadmosaic.storage.flights import Flights, Load
+from quadmosaic.domain.flights import Flights, Load
 
 
 class Cache:

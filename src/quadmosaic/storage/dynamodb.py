@@ -1,11 +1,13 @@
 """A bucket on a DynamoDB table: an object is an item, and one too large for an item lies in the documents bucket."""
 
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from itertools import batched
 from typing import Any
 
 from quadmosaic.storage.bucket import Bucket, Entry
+from quadmosaic.storage.codec import digest
 from quadmosaic.storage.dynamodb_client import PARTITION, SORT, ConditionFailed, Item, Table
 from quadmosaic.storage.dynamodb_keys import Key, Range, key_of, path_of, ranges_of
 from quadmosaic.storage.waves import in_waves
@@ -17,6 +19,8 @@ ITEM_BYTES = 350_000
 _WRITES = 25
 _WIDTH = 4
 _BEHIND_DIGITS = ":"
+_DIGEST = re.compile(r"[0-9a-f]{32}")
+_PART = re.compile(r"[^.]+\.[^.]*\.[0-9a-f]{32}")
 _ABSENT = "attribute_not_exists(#pk)"
 
 
@@ -85,13 +89,36 @@ class TableBucket:
 
     async def remove(self, paths: Sequence[str]) -> None:
         """Documents first: what is left of a removal that was killed is an item, which the next one finds."""
-        spilled = [path for path in paths if _may_be_large(path)]
-        if spilled:
-            await self._documents.remove(spilled)
-        await self._write([{"DeleteRequest": {"Key": _plain(key_of(path))}} for path in dict.fromkeys(paths)])
+        keys = [_plain(key_of(path)) for path in dict.fromkeys(paths)]
+        named = await in_waves(self._documents_of, batched(keys, self.per_call), width=_WIDTH)
+        await self._documents.remove([document for some in named for document in some])
+        await self._write([{"DeleteRequest": {"Key": key}} for key in keys])
 
     async def tidy(self, before: float) -> int:
-        return await self._documents.tidy(before)
+        """Documents whose writer was killed before it wrote the item that names them."""
+        old = [each.path async for each in self._documents.entries("") if each.modified < before]
+        named = await in_waves(self._is_named, old, width=_WIDTH)
+        orphans = [path for path, is_named in zip(old, named, strict=True) if not is_named]
+        await self._documents.remove(orphans)
+        return len(orphans) + await self._documents.tidy(before)
+
+    async def _documents_of(self, keys: Sequence[Item]) -> list[str]:
+        items = await self._table.read_batch(keys, consistent=True, only=(PARTITION, SORT, DOCUMENT))
+        return [_document(path_of(Key(i[PARTITION]["S"], i[SORT]["S"])), i) for i in items if DOCUMENT in i]
+
+    async def _is_named(self, document: str) -> bool:
+        path = _path_of_document(document)
+        key = {"Key": _plain(key_of(path)), "ConsistentRead": True, "ProjectionExpression": DOCUMENT}
+        item = (await self._table.call("get_item", key)).get("Item") or {}
+        return DOCUMENT in item and _document(path, item) == document
+
+    def connect(self) -> None:
+        self._table.connect()
+        self._documents.connect()
+
+    def disconnect(self) -> None:
+        self._table.disconnect()
+        self._documents.disconnect()
 
     async def _keys(self, keys: Sequence[Item]) -> list[str]:
         items = await self._table.read_batch(keys, consistent=True, only=(PARTITION, SORT))
@@ -108,15 +135,19 @@ class TableBucket:
     async def _body(self, item: Item | None, path: str) -> bytes | None:
         if item is None:
             return None
-        return await self._documents.get(path) if DOCUMENT in item else bytes(item[BODY]["B"])
+        return await self._documents.get(_document(path, item)) if DOCUMENT in item else bytes(item[BODY]["B"])
 
     async def _item(self, path: str, body: bytes) -> Item:
-        """The item of an object; a large one is in the documents already."""
+        """The item of an object; a large one is in the documents already, under a name of its own content.
+
+        So whoever is killed before the item is written leaves nothing that another writer of the path could meet.
+        """
         item: Item = _plain(key_of(path)) | {MODIFIED: {"N": str(int(self._clock() * 1000) / 1000)}}
         if len(body) <= ITEM_BYTES:
             return item | {BODY: {"B": body}}
-        await self._documents.create(path, body)
-        return item | {DOCUMENT: {"N": str(len(body))}}
+        item |= {DOCUMENT: {"S": digest(body).hex()}}
+        await self._documents.create(_document(path, item), body)
+        return item
 
     async def _query(self, range_: Range, *, after: str | None) -> AsyncIterator[Item]:
         query: dict[str, Any] = _condition(range_, after=after) | {"ConsistentRead": True}
@@ -153,8 +184,20 @@ def _condition(range_: Range, *, after: str | None) -> dict[str, Any]:
     }
 
 
-def _may_be_large(path: str) -> bool:
-    return "/parts/" in path or "/versions/" in path
+def _document(path: str, item: Item) -> str:
+    """Where the content lies; the first versions of this store wrote its size and called it as the item."""
+    named = item[DOCUMENT].get("S")
+    return path if named is None else f"{path}.{named}"
+
+
+def _path_of_document(document: str) -> str:
+    path, _, name = document.rpartition(".")
+    # A part's own name ends with a digest too: "cells.{prefix}.{digest}", and its document has another one behind.
+    return path if _DIGEST.fullmatch(name) and not _is_part(document) else document
+
+
+def _is_part(path: str) -> bool:
+    return _PART.fullmatch(path.rpartition("/")[2]) is not None
 
 
 def _plain(key: Key) -> Item:

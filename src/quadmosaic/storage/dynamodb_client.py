@@ -83,6 +83,15 @@ class Table:
             await _pause(round_)
         raise _overloaded()
 
+    def connect(self) -> None:
+        """Make the client, which takes boto3 some hundred milliseconds."""
+        self._made()
+
+    def disconnect(self) -> None:
+        """Close the connections; the client, its next call makes new ones, stays."""
+        if self._client is not None:
+            self._client.close()
+
     def _executor(self) -> ThreadPoolExecutor:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="dynamodb")

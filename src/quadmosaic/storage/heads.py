@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from quadmosaic.domain.errors import Broken, Conflict
+from quadmosaic.domain.flights import Flights
 from quadmosaic.storage import locations
 from quadmosaic.storage.bucket import Bucket, claim
 from quadmosaic.storage.codec import decode, encode
-from quadmosaic.storage.flights import Flights
 from quadmosaic.storage.records import HeadRecord
 from quadmosaic.storage.waves import in_waves
 
@@ -71,6 +71,10 @@ class Heads:
             # A read under way may be older than this call.
             return await self.latest(name)
         return await self._flights.join(name, lambda: self.latest(name))
+
+    def forget(self) -> None:
+        """Read every head anew."""
+        self._known.clear()
 
     async def latest(self, name: str) -> Head:
         """The head as it is now."""

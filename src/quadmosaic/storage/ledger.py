@@ -48,9 +48,25 @@ class BucketLedger:
             raise Conflict("it was changed by someone else meanwhile: look at it again")
         return after + 1
 
+    def connect(self) -> None:
+        """As in ports.Connected."""
+        self._bucket.connect()
+
+    def disconnect(self) -> None:
+        """As in ports.Connected."""
+        self._bucket.disconnect()
+
     async def remove(self, stream: str) -> None:
         """Remove a stream; one that is gone already is no error."""
-        await self._bucket.remove([entry.path async for entry in self._bucket.entries(_folder(stream))])
+        await self._bucket.remove(await self._paths(stream))
+
+    async def trim(self, stream: str, *, below: int) -> None:
+        """Remove the records with lower numbers, but never the last one."""
+        paths = sorted(await self._paths(stream), key=last_number)
+        await self._bucket.remove([path for path in paths[:-1] if last_number(path) < below])
+
+    async def _paths(self, stream: str) -> list[str]:
+        return [entry.path async for entry in self._bucket.entries(_folder(stream))]
 
 
 def open_ledger(url: str, *, token: Callable[[], bytes]) -> BucketLedger:

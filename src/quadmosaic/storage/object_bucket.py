@@ -97,6 +97,12 @@ class ObjectBucket:
         with _translated():
             return await asyncio.to_thread(clear_staging, self._folder, before)
 
+    def connect(self) -> None:
+        self._opened()
+
+    def disconnect(self) -> None:
+        self._store = None
+
     def _opened(self) -> ObjectStore | None:
         if self._store is None:
             self._store = self._opening(False)

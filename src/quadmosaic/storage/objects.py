@@ -74,6 +74,15 @@ class ObjectMosaicStore:
         )
         self._now = now
 
+    def connect(self) -> None:
+        """As in ports.Connected."""
+        self._bucket.connect()
+
+    def disconnect(self) -> None:
+        """As in ports.Connected."""
+        self._bucket.disconnect()
+        self._heads.forget()
+
     async def mosaics(self, *, after: str | None = None, limit: int = 100) -> Page[str]:
         """Names that have a head, in order."""
         _check_limit(limit)

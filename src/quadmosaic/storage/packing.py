@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import takewhile
-from operator import itemgetter
 
 import numpy as np
 import shapely
@@ -62,39 +61,38 @@ def check(index: Index) -> None:
 
 def pack(index: Index) -> Iterator[Part]:
     """Every part of the three tables, table by table, in key order."""
-    records = _granule_records(index.granules)
-    yield from _pack_granules(records)
-    yield from _pack_cells(records, index.cells)
+    yield from _pack_granules(index.granules)
+    yield from _pack_cells(index.granules, index.cells)
     yield from _pack_headers(index.headers)
 
 
-def _granule_records(granules: Sequence[Granule]) -> list[GranuleRecord]:
-    shapes = np.array([granule.footprint for granule in granules], dtype=object)
-    outlines = shapely.to_wkb(shapes, byte_order=1)
+def _granule_records(granules: Sequence[Granule], positions: Sequence[int]) -> list[GranuleRecord]:
+    members = [granules[position] for position in positions]
+    outlines = shapely.to_wkb(np.array([granule.footprint for granule in members], dtype=object), byte_order=1)
     return [
         GranuleRecord(granule.id, dict(granule.hrefs), outline, dict(granule.properties))
-        for granule, outline in zip(granules, outlines, strict=True)
+        for granule, outline in zip(members, outlines, strict=True)
     ]
 
 
-def _pack_granules(records: Sequence[GranuleRecord]) -> Iterator[Part]:
-    keyed = sorted(((granule_key(record.id), record) for record in records), key=itemgetter(0))
+def _pack_granules(granules: Sequence[Granule]) -> Iterator[Part]:
+    keyed = sorted((granule_key(granule.id), position) for position, granule in enumerate(granules))
     for prefix, run in split([key for key, _ in keyed], [1] * len(keyed), limit=_GRANULES_LIMIT):
-        members = [record for _, record in keyed[run]]
-        prefixes, short = _factored(members)
+        prefixes, short = _factored(_granule_records(granules, [position for _, position in keyed[run]]))
         raw = encode(GranulesRecord(short, prefixes), field="granules")
-        yield _part(GRANULES, prefix, len(members), raw)
+        yield _part(GRANULES, prefix, len(short), raw)
 
 
-def _pack_cells(records: Sequence[GranuleRecord], cells: Mapping[Quadkey, Sequence[int]]) -> Iterator[Part]:
-    keys = sorted(cell for cell, positions in cells.items() if positions)
-    for prefix, run in split(keys, [1 + len(cells[key]) for key in keys], limit=_CELLS_LIMIT):
-        members = keys[run]
-        met = {position for key in members for position in cells[key]}
-        order = sorted(met, key=lambda position: records[position].id)
-        local = {position: place for place, position in enumerate(order)}
-        prefixes, short = _factored([records[position] for position in order])
-        lists = {key: tuple(local[position] for position in cells[key]) for key in members}
+def _pack_cells(granules: Sequence[Granule], cells: Mapping[Quadkey, Sequence[int]]) -> Iterator[Part]:
+    weights = {cell: 1 + len(positions) for cell, positions in cells.items() if positions}
+    keys = sorted(weights)
+    for prefix, run in split(keys, [weights[key] for key in keys], limit=_CELLS_LIMIT):
+        members = {key: cells[key] for key in keys[run]}
+        met = list({position for positions in members.values() for position in positions})
+        records = sorted(zip(_granule_records(granules, met), met, strict=True), key=lambda pair: pair[0].id)
+        local = {position: place for place, (_, position) in enumerate(records)}
+        prefixes, short = _factored([record for record, _ in records])
+        lists = {key: tuple(local[position] for position in positions) for key, positions in members.items()}
         record = CellsRecord(granules=short, cells=lists, prefixes=prefixes)
         yield _part(CELLS, prefix, len(members), encode(record, field="granules"))
 
@@ -123,12 +121,16 @@ def _common_prefix(first: str, last: str) -> str:
 
 
 def _pack_headers(headers: Mapping[str, Mapping[str, Header]]) -> Iterator[Part]:
-    keyed = sorted((granule_key(granule_id), granule_id) for granule_id in headers)
-    for asset in sorted({asset for by_asset in headers.values() for asset in by_asset}):
-        having = [(key, granule_id) for key, granule_id in keyed if asset in headers[granule_id]]
-        weights = [_bytes_of(headers[granule_id][asset]) for _, granule_id in having]
-        for prefix, run in split([key for key, _ in having], weights, limit=_HEADERS_LIMIT):
-            members = {granule_id: _in_order(headers[granule_id][asset]) for _, granule_id in having[run]}
+    having: dict[str, list[tuple[str, str, int]]] = {}
+    for granule_id, records in headers.items():
+        key = granule_key(granule_id)
+        for asset, header in records.items():
+            having.setdefault(asset, []).append((key, granule_id, _bytes_of(header)))
+    for asset, keyed in sorted(having.items()):
+        keyed.sort()
+        weights = [weight for _, _, weight in keyed]
+        for prefix, run in split([key for key, _, _ in keyed], weights, limit=_HEADERS_LIMIT):
+            members = {granule_id: _in_order(headers[granule_id][asset]) for _, granule_id, _ in keyed[run]}
             raw = encode_as_is(HeadersRecord(members), field="headers")
             yield _part(HEADERS, prefix, len(members), raw, asset=asset)
 

@@ -20,6 +20,8 @@ from quadmosaic.storage.shelf import Shelf
 from quadmosaic.storage.versions import StoredVersion
 from quadmosaic.storage.waves import in_waves
 
+BROWSED = 200
+"""Granules that one page or image asks for; who asks for more walks through all, and would only sweep the cache."""
 CALLS = 4
 """Calls under way at once for one look-up."""
 
@@ -62,7 +64,7 @@ class Tables:
         # The first part may have nothing behind `after`, so it does not count.
         first, *later = stored.granules.beyond(key) or (None,)
         parts = () if first is None else (first, *_first(later, limit))
-        contents = await self._read_granules(stored, parts)
+        contents = await self._read_granules(stored, parts, keep=limit <= BROWSED)
         behind = [granule for content in contents for granule in content.granules if granule_key(granule.id) > key]
         items = tuple(behind[:limit])
         return Page(items=items, next=items[-1].id if len(behind) > limit else None)
@@ -74,7 +76,7 @@ class Tables:
             return {}
         ids = {granule_key(granule_id): granule_id for granule_id in granule_ids}
         wanted = _by_part(table, ids)
-        contents = await self._read_headers(stored, tuple(wanted))
+        contents = await self._read_headers(stored, tuple(wanted), keep=len(ids) <= BROWSED)
         return {
             ids[key]: content.headers[ids[key]]
             for (_, keys), content in zip(wanted.items(), contents, strict=True)

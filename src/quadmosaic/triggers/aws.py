@@ -31,6 +31,15 @@ class SqsQueue:
         body = json.dumps({"mosaic": mosaic, "build": build})
         await asyncio.to_thread(self._send, body, min(delay_s, _LONGEST_DELAY_S))
 
+    def connect(self) -> None:
+        """As in ports.Connected."""
+        self._opened()
+
+    def disconnect(self) -> None:
+        """As in ports.Connected."""
+        if self._client is not None:
+            self._client.close()
+
     def _send(self, body: str, delay_s: int) -> None:
         from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
@@ -59,6 +68,14 @@ class EventBridgeScheduler:
     async def put(self, mosaic: str, schedule: Schedule | None, *, since: datetime) -> None:
         """Raises Unavailable when the scheduler is out of reach."""
         await asyncio.to_thread(self._put, mosaic, schedule, since)
+
+    def connect(self) -> None:
+        """As in ports.Connected; schedules are set seldom."""
+
+    def disconnect(self) -> None:
+        """As in ports.Connected."""
+        if self._client is not None:
+            self._client.close()
 
     def _put(self, mosaic: str, schedule: Schedule | None, since: datetime) -> None:
         from botocore.exceptions import BotoCoreError, ClientError

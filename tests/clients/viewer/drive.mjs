@@ -4,22 +4,15 @@
  */
 
 import { join } from "node:path";
-import { chromium } from "playwright-core";
-
-const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--headless=new", "--disable-gpu",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
-const TIMEOUT = 30_000;
+import { launch, openPage, pictureOfMap, settle } from "./browser.mjs";
 
 const [baseUrl, mosaic, folder] = process.argv.slice(2);
 const places = JSON.parse(process.argv[5]);
 const seen = { requests: [], faults: [], refusals: [], pixels: {} };
 
-const browser = await chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
+const browser = await launch();
 try {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-  const page = await context.newPage();
-  page.setDefaultTimeout(TIMEOUT);
+  const page = await openPage(browser);
   watch(page);
   const report = {
     list: await visitList(page),
@@ -209,29 +202,12 @@ async function breakTiles(page) {
   return { text, after: await page.getByRole("alert").filter({ hasText: "could not be drawn" }).count() };
 }
 
-/** Waits until nothing is on its way and the last picture is drawn. */
-async function settle(page) {
-  await page.waitForFunction(() => globalThis.quadmosaic !== undefined);
-  await page.evaluate(() => new Promise((done) => {
-    const { map } = globalThis.quadmosaic;
-    map.once("rendercomplete", done);
-    map.render();
-  }));
-  await page.waitForFunction(() => globalThis.quadmosaic.traffic.active === 0);
-  await page.waitForTimeout(350);
-}
-
 /** The map alone, without what lies over it, and where the places are in it. */
 async function picture(page, name) {
   seen.pixels[name] = Object.fromEntries(await Promise.all(
     Object.entries(places).map(async ([place, degrees]) => [place, await pixelOf(page, degrees)])));
   await page.screenshot({ path: join(folder, `${name}-page.png`) });
-  const setVisibility = (value) => page.evaluate((visibility) => {
-    document.querySelectorAll("body > :not(#map)").forEach((part) => { part.style.visibility = visibility; });
-  }, value);
-  await setVisibility("hidden");
-  await page.locator("#map").screenshot({ path: join(folder, `${name}.png`) });
-  await setVisibility("");
+  await pictureOfMap(page, join(folder, `${name}.png`));
 }
 
 async function pixelOf(page, place) {

@@ -1,0 +1,1 @@
+"""How the zips of the Lambda functions are made, without Docker."""

@@ -1,0 +1,5 @@
+"""What keeps a bundle from being made."""
+
+
+class BundleFault(Exception):
+    """The message says what to do about it."""

@@ -1,0 +1,51 @@
+"""The line from a worker thread to the event loop, which makes its requests."""
+
+import asyncio
+import contextvars
+from collections.abc import Coroutine
+from concurrent.futures import CancelledError, Future
+from threading import Event
+from typing import Any
+
+from quadmosaic.domain.trace import current_trace
+from quadmosaic.reading.faults import Unreadable
+
+AT_ONCE = 8
+"""Requests of one line."""
+
+
+class Line:
+    """For one read in one thread, made where the event loop runs; requests belong to the trace of that moment."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Semaphore(AT_ONCE)
+        self.trace = current_trace()
+        self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()
+        self._ended = Event()
+        self._under_way: Future[Any] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Does anyone still wait for the read?"""
+        return not self._ended.is_set()
+
+    def call[T](self, request: Coroutine[Any, Any, T]) -> T:
+        """What the request gives; blocks the thread. Raises Unreadable once the line is ended."""
+        try:
+            self._under_way = under_way = self._context.run(asyncio.run_coroutine_threadsafe, request, self._loop)
+        except RuntimeError as error:
+            request.close()
+            raise Unreadable("the service is ending", passing=True) from error
+        if not self.is_open:
+            under_way.cancel()
+        try:
+            return under_way.result()
+        except CancelledError as error:
+            raise Unreadable("the read was given up", passing=True) from error
+
+    def end(self) -> None:
+        """Stop what is under way, and let nothing more begin."""
+        self._ended.set()
+        if self._under_way is not None:
+            self._under_way.cancel()

@@ -1,0 +1,265 @@
+"""What GDAL has to read over the network: through requests of our own, and from stored header bytes where it can."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pyproj
+import pytest
+import rasterio
+import rasterio.shutil
+import shapely
+from affine import Affine
+
+from quadmosaic.api.timing import server_timing
+from quadmosaic.domain.geobox import GeoBox
+from quadmosaic.domain.granules import Granule, Header
+from quadmosaic.domain.trace import Trace, tracing
+from quadmosaic.ports import Layer, ReadFailure, ReadOptions
+from quadmosaic.reading.access import Places
+from quadmosaic.reading.fast_reader import FastReader
+from quadmosaic.reading.faults import Unreadable
+from quadmosaic.reading.gates import HostGates
+from quadmosaic.reading.rasterio_reader import RasterioReader
+from range_server import RangeServer
+from rasters import Array
+
+MARS = "IAU_2015:49910"
+SIDE = 512
+LEADER = 4
+"""Bytes that GDAL's COGs have in front of a block."""
+BOX = GeoBox(MARS, (20000.0, 20000.0, 40000.0, 40000.0), 200, 200)
+COARSE = GeoBox(MARS, (0.0, 0.0, 51200.0, 51200.0), 256, 256)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RangeServer]:
+    with RangeServer(tmp_path, delay_s=1.0) as server:
+        yield server
+
+
+@pytest.fixture
+def fallback() -> Iterator[RasterioReader]:
+    reader = RasterioReader(buckets={}, max_reads=4)
+    yield reader
+    reader.close()
+
+
+@pytest.fixture
+def reader(fallback: RasterioReader) -> Iterator[FastReader]:
+    reader = FastReader(fallback, buckets={})
+    yield reader
+    reader.close()
+
+
+def put(
+    server: RangeServer, key: str, *, seed: int = 1, driver: str = "COG", options: Mapping[str, str | int] | None = None
+) -> Array:
+    """A raster of noise over COARSE that the fast reader does not cover; its pixels as the file has them."""
+    noise = np.random.default_rng(seed).integers(1, 255, (3, SIDE, SIDE), np.uint8)
+    path = server.folder / key
+    draft = server.folder / "draft.tif"
+    place = {"crs": pyproj.CRS(MARS).to_wkt(), "transform": Affine(100, 0, 0, 0, -100, SIDE * 100)}
+    shape = {"width": SIDE, "height": SIDE, "count": 3, "dtype": "uint8", "photometric": "RGB"}
+    with rasterio.open(draft, "w", driver="GTiff", **place, **shape) as file:
+        file.write(noise)
+    chosen = options or {"compress": "WEBP", "quality": 75, "blocksize": 256}
+    rasterio.shutil.copy(draft, path, driver=driver, **chosen)
+    with rasterio.open(path) as file:
+        pixels: Array = file.read()
+    return pixels
+
+
+def inside(pixels: Array) -> Array:
+    """The pixels of BOX."""
+    return pixels[:, SIDE - 400 : SIDE - 200, 200:400]
+
+
+def granule(server: RangeServer, key: str) -> Granule:
+    return Granule(id="g", hrefs={"image": f"{server.url}/{key}"}, footprint=shapely.box(-10, -10, 10, 10))
+
+
+async def scanned(reader: FastReader, server: RangeServer, key: str) -> Header:
+    server.is_slow = False
+    header = await reader.scan(f"{server.url}/{key}")
+    server.is_slow = True
+    server.take()
+    return header
+
+
+async def read(
+    reader: FastReader | RasterioReader,
+    server: RangeServer,
+    key: str,
+    header: Header | None,
+    box: GeoBox = BOX,
+    *,
+    timeout_s: float | None = None,
+) -> tuple[Layer | ReadFailure, Trace]:
+    headers = {} if header is None else {"g": header}
+    options = ReadOptions(asset="image", timeout_s=timeout_s)
+    with tracing() as trace:
+        stream = reader.read([granule(server, key)], box, options, headers=headers)
+        (answer,) = [answer async for answer in stream]
+    return answer, trace
+
+
+def bands(answer: Layer | ReadFailure) -> Array:
+    assert isinstance(answer, Layer), answer
+    return answer.bands
+
+
+@pytest.mark.parametrize("box", [BOX, COARSE])
+async def test_a_cog_is_opened_from_its_record_and_only_blocks_are_asked_for(
+    server: RangeServer, reader: FastReader, box: GeoBox
+) -> None:
+    put(server, "a.tif")
+    header = await scanned(reader, server, "a.tif")
+    assert header.blocks is not None
+    first = min(int(level.block_offsets.min()) for level in header.blocks.levels)
+    answer, trace = await read(reader, server, "a.tif", header, box)
+    with rasterio.open(server.folder / "a.tif", **({} if box is BOX else {"OVERVIEW_LEVEL": 0})) as file:
+        expected = inside(file.read()) if box is BOX else file.read()
+    np.testing.assert_array_equal(bands(answer), expected)
+    requests = server.take()
+    assert {request.method for request in requests} == {"GET"}
+    assert min(request.span[0] for request in requests if request.span) >= first - LEADER
+    assert trace.tally.opened == 1
+    assert trace.tally.requests == len(requests)
+    assert 'fallbacks;desc="1 compression 50001"' in server_timing(trace)
+
+
+async def test_without_a_record_the_header_is_one_request(server: RangeServer, fallback: RasterioReader) -> None:
+    pixels = put(server, "a.tif")
+    answer, trace = await read(fallback, server, "a.tif", None)
+    np.testing.assert_array_equal(bands(answer), inside(pixels))
+    requests = server.take()
+    assert [request.method for request in requests] == ["GET"] * len(requests)
+    assert sum(request.span is not None and request.span[0] == 0 for request in requests) == 1
+    assert trace.tally.opened == 0
+
+
+async def test_a_raster_that_is_read_fast_has_no_need_of_stored_bytes(server: RangeServer, reader: FastReader) -> None:
+    put(server, "a.tif", options={"compress": "DEFLATE", "blocksize": 256})
+    assert (await scanned(reader, server, "a.tif")).prefix == b""
+
+
+@pytest.mark.parametrize("key", ["a.tif", "weak.tif", "lax.tif"])
+async def test_a_replaced_file_is_read_as_it_is_now(server: RangeServer, reader: FastReader, key: str) -> None:
+    put(server, key)
+    header = await scanned(reader, server, key)
+    pixels = put(server, key, seed=2, options={"compress": "WEBP", "quality": 60, "blocksize": 128})
+    answer, _ = await read(reader, server, key, header)
+    np.testing.assert_array_equal(bands(answer), inside(pixels))
+
+
+async def test_a_weak_etag_is_compared_where_it_cannot_be_a_condition(
+    server: RangeServer, reader: FastReader, fallback: RasterioReader
+) -> None:
+    pixels = put(server, "weak.tif", options={"compress": "DEFLATE", "blocksize": 256})
+    header = await scanned(reader, server, "weak.tif")
+    answer, _ = await read(reader, server, "weak.tif", header)
+    np.testing.assert_array_equal(bands(answer), inside(pixels))
+    assert reader.tally.fast == 1
+    pixels = put(server, "weak.tif", seed=2, options={"compress": "DEFLATE", "blocksize": 128})
+    fresh = FastReader(fallback, buckets={})
+    answer, trace = await read(fresh, server, "weak.tif", header)
+    fresh.close()
+    np.testing.assert_array_equal(bands(answer), inside(pixels))
+    assert dict(trace.tally.fallbacks) == {"replaced file": 1}
+
+
+FORMS = {
+    "stripes": ("GTiff", {"compress": "deflate"}),
+    "tiles": ("GTiff", {"tiled": "yes", "compress": "lzw", "interleave": "band"}),
+    "plain": ("GTiff", {}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_every_form_comes_over_the_network_as_it_is(
+    server: RangeServer, fallback: RasterioReader, form: str
+) -> None:
+    driver, options = FORMS[form]
+    pixels = put(server, "raster", driver=driver, options=options)
+    for box in (BOX, COARSE):
+        here = Granule(id="g", hrefs={"image": str(server.folder / "raster")}, footprint=shapely.box(-10, -10, 10, 10))
+        stream = fallback.read([here], box, ReadOptions(asset="image"))
+        (local,) = [answer async for answer in stream]
+        answer, _ = await read(fallback, server, "raster", None, box)
+        np.testing.assert_array_equal(bands(answer), bands(local))
+        if box is BOX:
+            np.testing.assert_array_equal(bands(answer), inside(pixels))
+
+
+@pytest.mark.parametrize(("key", "reason"), [("missing.tif", "does not exist"), ("secret.tif", "may not be read")])
+async def test_what_is_wrong_with_the_file_is_said(
+    server: RangeServer, fallback: RasterioReader, key: str, reason: str
+) -> None:
+    answer, _ = await read(fallback, server, key, None)
+    assert isinstance(answer, ReadFailure)
+    assert reason in answer.reason
+
+
+async def test_a_damaged_block_is_said(server: RangeServer, reader: FastReader) -> None:
+    put(server, "a.tif")
+    header = await scanned(reader, server, "a.tif")
+    path = server.folder / "a.tif"
+    raw = path.read_bytes()
+    path.write_bytes(raw[:8192] + b"\x00" * (len(raw) - 8192))
+    fresh = await scanned(reader, server, "a.tif")
+    for record in (header, fresh):
+        answer, _ = await read(reader, server, "a.tif", record)
+        assert isinstance(answer, ReadFailure)
+        assert "damaged" in answer.reason
+
+
+async def test_at_the_deadline_gdal_s_requests_end_too(server: RangeServer, reader: FastReader) -> None:
+    put(server, "slow.tif")
+    header = await scanned(reader, server, "slow.tif")
+    answer, _ = await read(reader, server, "slow.tif", header, timeout_s=0.2)
+    assert isinstance(answer, ReadFailure)
+    assert "0.2 s" in answer.reason
+    await asyncio.sleep(0.05)
+    assert len(asyncio.all_tasks()) == 1
+    begun = len(server.asked)
+    await asyncio.sleep(server.delay_s)
+    assert len(server.asked) == begun
+
+
+async def test_a_host_whose_name_has_come_to_mean_a_private_address_is_not_asked() -> None:
+    addresses = {"files.example": ["93.184.216.34"]}
+    asked: list[str] = []
+
+    async def resolve(name: str) -> list[str]:
+        asked.append(name)
+        return addresses[name]
+
+    def gates() -> HostGates:
+        return HostGates(4, permits=lambda address: not address.startswith("10."), resolve=resolve)
+
+    place = Places({}).find("https://files.example/a.tif")
+    first = gates()
+    await first.enter(place)
+    addresses["files.example"] = ["93.184.216.34", "10.0.0.7"]
+    await first.enter(place)
+    assert asked == ["files.example"]
+    with pytest.raises(Unreadable, match="ALLOW_PRIVATE"):
+        await gates().enter(place)
+    await gates().enter(Places({}).find("http://10.0.0.7/a.tif"))
+
+
+async def test_bytes_from_another_address_are_never_decoded_as_the_file_s(
+    server: RangeServer, reader: FastReader, tmp_path: Path
+) -> None:
+    put(server, "moved-a.tif", options={"compress": "DEFLATE", "blocksize": 256})
+    (server.folder / "moved-a.tif").rename(server.folder / "a.tif")
+    record = await scanned(reader, server, "a.tif")
+    (tmp_path / "elsewhere").mkdir()
+    with RangeServer(tmp_path / "elsewhere") as elsewhere:
+        server.elsewhere = elsewhere.url
+        put(elsewhere, "a.tif", seed=5, options={"compress": "NONE", "blocksize": 256})
+        _, trace = await read(reader, server, "moved-a.tif", record)
+    assert trace.tally.fast == 0
+    assert dict(trace.tally.fallbacks) == {"replaced file": 1}
