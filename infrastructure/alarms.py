@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
@@ -153,5 +154,15 @@ def _topic(scope: Construct, options: Options) -> sns.Topic | None:
         return None
     topic = sns.Topic(scope, "Topic", enforce_ssl=True)
     topic.add_subscription(subscriptions.EmailSubscription(options.alarm_email))
+    # A topic with a policy of its own has lost the one by which the account's alarms may use it.
+    topic.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid="Alarms",
+            principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+            actions=["sns:Publish"],
+            resources=[topic.topic_arn],
+            conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}},
+        )
+    )
     acknowledge(topic, MAIL_IS_REPEATED)
     return topic

@@ -31,7 +31,7 @@ def build(app: App, environment: Mapping[str, str]) -> QuadmosaicStack:
 
 def main() -> None:
     """Synthesise into cdk.out, or where the CDK says."""
-    app = App(context=FLAGS, outdir=os.environ.get("CDK_OUTDIR", "cdk.out"))
+    app = App(context=FLAGS, analytics_reporting=False, outdir=os.environ.get("CDK_OUTDIR", "cdk.out"))
     try:
         build(app, os.environ)
     except Invalid as error:

@@ -76,6 +76,16 @@ def test_alarms_reach_an_address_if_there_is_one(synthesised: Any) -> None:
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "me@example.com")
 
 
+def test_alarms_may_use_their_topic(synthesised: Any) -> None:
+    stack = synthesised(alarm_email="me@example.com")
+    statements = stack.properties("AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
+    (allowed,) = (each for each in statements if each["Effect"] == "Allow")
+    assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert allowed["Action"] == "sns:Publish"
+    assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    assert {"Ref": stack.name("AWS::SNS::Topic")} == allowed["Resource"]
+
+
 def test_without_an_address_there_is_no_topic(stack: "Synthesis") -> None:
     assert not stack.of_type("AWS::SNS::Topic")
 

@@ -241,7 +241,7 @@ def test_checkpoints_change_nothing(trial: Trial, registry: Function, builder: F
     trial.cloud.messages()
     digests, rounds = [], []
     for name, within_s in (("whole", 900.0), ("pieces", LATE_S)):
-        assert post(registry, many_items(name, 1200)).value["statusCode"] == 202
+        assert post(registry, many_items(name, 1001)).value["statusCode"] == 202
         rounds.append(trial.deliver(builder, within_s=within_s))
         digests.append(document(get(registry, f"/mosaics/{name}"))["digest"])
     assert rounds[0] == 1

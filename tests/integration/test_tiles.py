@@ -358,6 +358,11 @@ def test_defaults_of_the_mosaic_draw_views_and_leave_values_alone(http: httpx.Cl
     np.testing.assert_array_equal(tiff(http, "styled"), tiff(http, "dtm"))
 
 
+def test_naming_the_default_asset_keeps_the_defaults(http: httpx.Client) -> None:
+    default = http.get("/mosaics/styled/info").json()["default_asset"]
+    np.testing.assert_array_equal(picture(http, "styled", assets=default), picture(http, "styled"))
+
+
 @pytest.mark.parametrize(("empty", "status"), [("204", 204), ("404", 404), ("fill", 200)])
 @pytest.mark.parametrize("suffix", [".tif", ".png", ".npy", ""])
 def test_an_empty_tile_is_answered_as_asked(http: httpx.Client, empty: str, status: int, suffix: str) -> None:

@@ -59,7 +59,7 @@ def create_app(
         app.openapi = cache(lambda: _routed((*described(), *own), version=version).openapi())  # type: ignore[method-assign]
     app.state.services = services
     app.state.imagery = imagery
-    problems.install(app)
+    problems.install(app, cors_origins=cors_origins)
     app.add_middleware(TimeRequests, observer=observe.count_requests(app) if metrics else None)
     app.add_middleware(LimitBody, max_bytes=max_body_bytes)
     app.add_middleware(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from quadmosaic.api.document_reply import document_reply
-from quadmosaic.api.params import Empty, ImageQuery, TileSize, image_request
+from quadmosaic.api.params import Empty, ImageQuery, TileSize, mosaic_request
 from quadmosaic.api.services import OfVersion, UsesServices, grid_for, zooms_on
 from quadmosaic.api.urls import absolute, image_query, tiles_url
 from quadmosaic.api.xml_templates import render_xml
@@ -48,10 +48,10 @@ async def gdal_file(
     image_format = _readable(tile_format)
     if "buffer" in request.query_params:
         raise Invalid("tiles of one raster have no buffer", field="buffer")
-    drawing = image_request(params, version.manifest.defaults.style)
+    drawing = mosaic_request(params, version.manifest)
     profile = asset_profile(version, drawing.asset)
     named = params.model_copy(update={"assets": [profile.key]})
-    form = layout(profile, image_request(named, version.manifest.defaults.style), image_format)
+    form = layout(profile, mosaic_request(named, version.manifest), image_format)
     if service == "wmts":
         content = _wmts(request, grid, profile.key, image_format, form)
     else:

@@ -6,7 +6,7 @@ from fastapi import Request, Response
 
 from quadmosaic.api.caching import cache_control, etag, listed, not_modified
 from quadmosaic.api.imagery import imagery_of
-from quadmosaic.api.params import ImageParams, image_request
+from quadmosaic.api.params import ImageParams, mosaic_request
 from quadmosaic.api.problems import problem
 from quadmosaic.api.services import Services
 from quadmosaic.api.urls import crs_uri
@@ -33,7 +33,7 @@ async def image_reply(
     """Answer 304 before any look-up or pixel when the client has it, else find the granules and draw."""
     mosaic = request.path_params["mosaic"]
     is_view = image_format is None or image_format.is_view
-    drawing = image_request(params, version.manifest.defaults.style, is_view=is_view)
+    drawing = mosaic_request(params, version.manifest, is_view=is_view)
     tag = etag(version, geobox, drawing, image_format, empty, buffer)
     control = cache_control(mosaic, head_max_age_s=services.head_max_age_s)
     if unchanged := not_modified(request, tag, control):

@@ -7,7 +7,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from quadmosaic.api.caching import cache_control
 from quadmosaic.api.documents import asset_summary
-from quadmosaic.api.params import MAX_SIZE, ImageQuery, image_request
+from quadmosaic.api.params import MAX_SIZE, ImageQuery, mosaic_request
 from quadmosaic.api.services import OfVersion, UsesServices, grid_for, zooms_on
 from quadmosaic.api.urls import absolute, crs_uri, image_query, tiles_url
 from quadmosaic.domain import bodies, grids
@@ -32,7 +32,7 @@ async def tilejson(
     tile_scale: Annotated[int, Query(ge=1, le=4, description="2 for 512 pixel tiles")] = 1,
 ) -> Response:
     """TileJSON 3 whose tile URL is that of this version: what it shows never changes."""
-    image_request(params, version.manifest.defaults.style)
+    mosaic_request(params, version.manifest)
     if tile_format is not None:
         _require_format(tile_format)
     grid = grid_for(version, tms)

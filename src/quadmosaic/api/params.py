@@ -7,6 +7,7 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from quadmosaic.domain.errors import Invalid
+from quadmosaic.domain.mosaic import Manifest
 from quadmosaic.rendering.merge import check_expression
 from quadmosaic.rendering.selections import PIXEL_SELECTIONS
 from quadmosaic.rendering.style import Style, colormap_named, parse_color_formula, parse_colormap, parse_rescale
@@ -76,6 +77,17 @@ def image_request(params: ImageParams, defaults: Mapping[str, str], *, is_view: 
         return_mask=told.return_mask,
         strict=told.strict,
     )
+
+
+def mosaic_request(params: ImageParams, manifest: Manifest, *, is_view: bool = True) -> ImageRequest:
+    """The request of a mosaic with its defaults; naming its default asset means the same as naming none.
+
+    Raises Invalid with the field.
+    """
+    style = manifest.defaults.style
+    if params.assets == [style.get("assets", manifest.default_asset)]:
+        params = ImageParams.model_validate(params.model_dump(exclude_unset=True, exclude={"assets"}))
+    return image_request(params, style, is_view=is_view)
 
 
 def _parsed_defaults(defaults: Mapping[str, str], given: Mapping[str, object], *, is_view: bool) -> dict[str, object]:

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from quadmosaic.api.caching import cache_control, etag, not_modified
 from quadmosaic.api.documents import public_assets
 from quadmosaic.api.imagery import UsesImagery
-from quadmosaic.api.params import ImageQuery, image_request
+from quadmosaic.api.params import ImageQuery, mosaic_request
 from quadmosaic.api.services import OfVersion, UsesServices
 from quadmosaic.domain import bodies
 from quadmosaic.services.points import to_degrees
@@ -31,7 +31,7 @@ async def point(
     coord_crs: CoordCrs = None,
 ) -> Response:
     """The value of each granule under a point, in the mosaic's order; null where a granule has no data."""
-    drawing = image_request(params, version.manifest.defaults.style)
+    drawing = mosaic_request(params, version.manifest)
     tag = etag(version, "point", lon, lat, coord_crs, drawing)
     control = cache_control(mosaic, head_max_age_s=services.head_max_age_s)
     if unchanged := not_modified(request, tag, control):

@@ -37,8 +37,8 @@ def problem(
     return JSONResponse(content, status, headers=no_store, media_type="application/problem+json")
 
 
-def install(app: FastAPI) -> None:
-    """Make every error of the app a problem document."""
+def install(app: FastAPI, *, cors_origins: Sequence[str]) -> None:
+    """Make every error of the app a problem document that pages of `cors_origins` may read."""
 
     @app.exception_handler(QuadmosaicError)
     async def on_ours(request: Request, error: QuadmosaicError) -> JSONResponse:
@@ -60,7 +60,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def on_fault(request: Request, error: Exception) -> JSONResponse:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return problem(500, "the server failed; the log has the reason")
+        # The framework answers faults outside of every middleware, that of CORS included.
+        origin = next((known for known in cors_origins if known in ("*", request.headers.get("origin"))), None)
+        shared = {} if origin is None else {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+        return problem(500, "the server failed; the log has the reason", headers=shared)
 
 
 def _field(location: Sequence[str | int]) -> str:

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from quadmosaic.api.axes import in_crs_order
 from quadmosaic.api.document_reply import json_reply
-from quadmosaic.api.params import ImageQuery, image_request
+from quadmosaic.api.params import ImageQuery, mosaic_request
 from quadmosaic.api.services import OfVersion, UsesServices, grid_for, zooms_on
 from quadmosaic.api.urls import absolute, crs_uri, image_query, tiles_url
 from quadmosaic.domain import grids
@@ -44,7 +44,7 @@ async def tilesets(
     request: Request, services: UsesServices, version: OfVersion, mosaic: str, params: ImageQuery
 ) -> Response:
     """One tileset per grid of the body, the index's own included; the grids are named without being loaded."""
-    image_request(params, version.manifest.defaults.style)
+    mosaic_request(params, version.manifest)
     own, body = index_grid(version.manifest).id, version.manifest.body
     content = {
         "tilesets": [_listed(request, version, mosaic, grid_id) for grid_id in sorted({own, *grids.ids(body)})],
@@ -58,7 +58,7 @@ async def tileset(
     request: Request, services: UsesServices, version: OfVersion, mosaic: str, tms: str, params: ImageQuery
 ) -> Response:
     """A tileset's metadata: its limits on the grid, and tile URLs that carry the request's own image parameters."""
-    image_request(params, version.manifest.defaults.style)
+    mosaic_request(params, version.manifest)
     grid = grid_for(version, tms)
     manifest = version.manifest
     metadata = _listed(request, version, mosaic, grid.id) | {

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from quadmosaic.api.axes import in_crs_order
 from quadmosaic.api.document_reply import document_reply
-from quadmosaic.api.params import ImageQuery, TileSize, image_request
+from quadmosaic.api.params import ImageQuery, TileSize, mosaic_request
 from quadmosaic.api.services import OfVersion, UsesServices, grid_for, zooms_on
 from quadmosaic.api.urls import tiles_url
 from quadmosaic.api.xml_templates import render_xml
@@ -69,7 +69,7 @@ async def capabilities(
     ] = "ogc",
 ) -> Response:
     """WMTS 1.0 capabilities whose tile URLs carry the request's own image parameters."""
-    drawing = image_request(params, version.manifest.defaults.style)
+    drawing = mosaic_request(params, version.manifest)
     if "buffer" in request.query_params:
         raise Invalid("tiles of a WMTS have no buffer", field="buffer")
     chosen = _named_grids(version) if tms is None else (grid_for(version, tms),)

@@ -2,11 +2,10 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from quadmosaic.api.styles import check_style
 from quadmosaic.bootstrap.outside import Adapters, access
 from quadmosaic.bootstrap.registering import registering
 from quadmosaic.bootstrap.sources import guarded_builder
@@ -81,3 +80,11 @@ def building(
     )
     scheduling = Scheduling(jobs=jobs, rebuilds=rebuilds)
     return Building(registry=registered.registry, rebuilds=rebuilds, worker=worker, scheduling=scheduling)
+
+
+def check_style(style: Mapping[str, str]) -> None:
+    """`api.styles.check_style`, whose libraries are imported only where a mosaic has a style."""
+    if style:
+        from quadmosaic.api import styles
+
+        styles.check_style(style)
