@@ -63,6 +63,7 @@ async def _one(message: Mapping[str, Any], built: Building, queue: Queue, left: 
         await built.scheduling.fire(mosaic, parse_moment(str(message.get("scheduled"))))
         return True
     outcome = await built.worker.run(mosaic, str(build_id), is_late=lambda: left() < reserve_s)
+    log.info("build %s of %s: %s", build_id, mosaic, outcome, extra={"mosaic": mosaic, "build": build_id})
     if outcome is Outcome.AGAIN:
         await queue.send(mosaic=mosaic, build=str(build_id))
     return outcome is not Outcome.BUSY

@@ -27,18 +27,27 @@ def install(contents: Contents, architecture: str, target: Path) -> None:
 
 def _requirements(contents: Contents) -> str:
     """The lock as a requirements file. Raises BundleFault for a package that is left out and was never in."""
-    command = [uv(), "export", "--quiet", "--locked", "--project", PROJECT, "--no-dev", "--no-emit-project"]
-    options = ["--no-header", "--no-annotate", *(f"--extra={extra}" for extra in contents.extras)]
-    locked = set(_NAME.findall(run([*command, *options])))
+    command: list[str | Path] = [
+        uv(),
+        "export",
+        "--quiet",
+        "--locked",
+        "--project",
+        PROJECT,
+        "--no-dev",
+        "--no-emit-project",
+    ]
+    command += ["--no-header", "--no-annotate", *(f"--extra={extra}" for extra in contents.extras)]
+    locked = set(_NAME.findall(run(command)))
     unknown = contents.without - locked
     if unknown:
         raise BundleFault(f"{', '.join(sorted(unknown))}: left out of bundles, and in no lock any more")
     omitted = [f"--no-emit-package={name}" for name in sorted(contents.without)]
-    return run([*command, *options, *omitted])
+    return run([*command, *omitted])
 
 
 def _install(architecture: str, target: Path, *what: str | Path) -> None:
     platform = f"{MACHINES[architecture]}-manylinux_{GLIBC[0]}_{GLIBC[1]}"
     python = f"{PYTHON[0]}.{PYTHON[1]}"
-    where = ["--python-platform", platform, "--python-version", python, "--target", target]
+    where: list[str | Path] = ["--python-platform", platform, "--python-version", python, "--target", target]
     run([uv(), "pip", "install", "--quiet", *where, "--no-deps", "--only-binary=:all:", "--link-mode=copy", *what])

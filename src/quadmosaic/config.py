@@ -33,7 +33,7 @@ class Settings(BaseSettings):
         SecretStr | None, Field(description="write tokens as `quadmosaic tokens` prints them, or a secret's ARN")
     ] = None
     authority: Annotated[
-        Literal["tokens", "gateway"], Field(description="who decides on writes: our tokens, or API Gateway's authorizer")
+        Literal["tokens", "gateway"], Field(description="who decides on writes: our tokens, or API Gateway")
     ] = "tokens"
     max_body_mb: Annotated[int, Field(ge=1, description="largest body of a request")] = 32
     max_items: Annotated[int, Field(ge=1, description="granules of one mosaic at the most")] = 250_000

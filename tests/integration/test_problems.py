@@ -205,6 +205,20 @@ def test_an_unexpected_fault_is_500_without_its_text(toys: Toys) -> None:
         assert "Traceback" not in reply.text
 
 
+@pytest.mark.parametrize(
+    ("origins", "shared"),
+    [(("*",), "*"), (("https://map.example",), "https://map.example"), (("https://other.example",), None)],
+)
+def test_a_fault_is_readable_by_the_pages_that_may_use_the_maps(
+    toys: Toys, origins: tuple[str, ...], shared: str | None
+) -> None:
+    outside = toys.outside()
+    adapters = Adapters(store=outside.store, reader=WatchedReader(inner=outside.reader, fault=RuntimeError("no")))
+    with toys.served(outside=adapters, cors_origins=origins) as http:
+        reply = http.get(TILE, headers={"Origin": "https://map.example"})
+        assert (reply.status_code, reply.headers.get("access-control-allow-origin")) == (500, shared)
+
+
 def test_a_store_of_a_newer_make_is_refused_in_words(toys: Toys) -> None:
     other = Toys(folder=toys.folder / "newer")
     other.publish("dtm", [toys.folder / "dtm.tif"])

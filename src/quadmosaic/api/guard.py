@@ -42,14 +42,15 @@ async def _writer(request: Request) -> Writer:
             raise HTTPException(403, "a write must come through an authorizer of API Gateway (AUTHORITY)")
         return Writer(id=name, permits=lambda _verb, _name: True)
     scheme = request.headers.get("authorization", "")
-    if not writes.tokens:
+    tokens = await writes.tokens()
+    if not tokens:
         if not writes.is_open:
             raise HTTPException(403, "no write tokens are configured (TOKENS), so nothing can be written")
         _check_local(request)
         return Writer(id="local", permits=lambda _verb, _name: True)
     if not scheme.lower().startswith(_BEARER):
         raise _unknown("a write needs a token: Authorization: Bearer ...")
-    token = holder(writes.tokens, scheme[len(_BEARER) :].strip())
+    token = holder(tokens, scheme[len(_BEARER) :].strip())
     if token is None:
         raise _unknown("the token is not known")
     return Writer(id=token.id, permits=token.permits)

@@ -1,10 +1,14 @@
 """What write routes work with, and who may use them."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from quadmosaic.domain.tokens import Token
 from quadmosaic.services.rebuilds import Rebuilds
 from quadmosaic.services.registry import Registry
+
+type CurrentTokens = Callable[[], Awaitable[tuple[Token, ...]]]
+"""The tokens of this moment. May raise Unavailable."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +19,6 @@ class Writes:
 
     registry: Registry
     rebuilds: Rebuilds
-    tokens: tuple[Token, ...] = ()
+    tokens: CurrentTokens
     is_open: bool = False
     by_gateway: bool = False

@@ -1,11 +1,16 @@
 """What starts builds, and who may: the queue, the scheduler and the write tokens that settings name."""
 
+import time
+from functools import partial
+
+from quadmosaic.api.writes import CurrentTokens
 from quadmosaic.config import Settings
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.tokens import Token, parse_tokens
 from quadmosaic.ports import Queue, Scheduler
 from quadmosaic.triggers.aws import EventBridgeScheduler, SqsQueue, read_secret
 from quadmosaic.triggers.local import LocalScheduler
+from quadmosaic.triggers.secret_tokens import SecretTokens
 
 
 def sqs_queue(settings: Settings) -> Queue:
@@ -26,11 +31,19 @@ def scheduler(settings: Settings) -> Scheduler:
     return EventBridgeScheduler(group=group, target=target, role=role)
 
 
-def write_tokens(settings: Settings) -> tuple[Token, ...]:
+def write_tokens(settings: Settings) -> CurrentTokens:
     """Those of the settings, or of the secret they name; none where a gateway decides. Raises Invalid ("TOKENS")."""
-    if settings.authority == "gateway":
-        return ()
     text = "" if settings.tokens is None else settings.tokens.get_secret_value().strip()
-    if not text:
-        return ()
-    return parse_tokens(read_secret(text) if text.startswith("arn:") else text)
+    if settings.authority == "gateway" or not text:
+        return _always(())
+    if text.startswith("arn:"):
+        # Wall time goes on while a function sleeps in a snapshot; monotonic time does not.
+        return SecretTokens(partial(read_secret, text), clock=time.time).current
+    return _always(parse_tokens(text))
+
+
+def _always(tokens: tuple[Token, ...]) -> CurrentTokens:
+    async def current() -> tuple[Token, ...]:
+        return tokens
+
+    return current

@@ -70,8 +70,8 @@ class Header:
     """The header record of one asset: what any reader must know before it reads a pixel.
 
     `crs` is WKT; `transform` is (a, b, c, d, e, f) as in affine.Affine: x = a*col + b*row + c, y = d*col + e*row + f.
-    `blocks` is None where the raster is not a tiled TIFF. `prefix` holds the file's first bytes, up to its pixels, where
-    GDAL has to open it.
+    `blocks` is None where the raster is not a tiled TIFF. `prefix` holds the file's first bytes, up to its pixels,
+    where GDAL has to open it.
     """
 
     width: int

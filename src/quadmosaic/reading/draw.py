@@ -95,7 +95,7 @@ def _assemble(plan: Plan, part: Part, blocks: Mapping[Block, Bands]) -> Patch:
             if (band := _band_of(plan, block, index)) is not None:
                 bands[(position, *into)] = pixels[(band, *out_of)]
         if plan.alpha is not None and (band := _band_of(plan, block, plan.alpha)) is not None:
-            stated[(0, *into)] = pixels[(band, *out_of)] != 0
+            stated[(0, *into)] = np.greater(pixels[(band, *out_of)], 0)
     has_statement = plan.mask is not None or plan.alpha is not None
     return Patch(bands=bands, stated=stated if has_statement else None)
 
