@@ -49,10 +49,11 @@ class Trial:
         )
 
     def scenes(self, count: int, *, bucket: str = SCENES) -> list[str]:
-        """Rasters over the tile, uploaded."""
+        """Rasters over the tile, uploaded for everyone to read."""
+        public = {"ACL": "public-read"}
         for number in range(count):
             path = write_tile(self.folder / f"g{number}.tif", heights(seed=number))
-            self.cloud.client("s3").upload_file(str(path), bucket, path.name)
+            self.cloud.client("s3").upload_file(str(path), bucket, path.name, ExtraArgs=public)
         return [f"s3://{bucket}/g{number}.tif" for number in range(count)]
 
     def deliver(self, builder: Function, *, within_s: float = BUILD_S) -> int:

@@ -47,8 +47,7 @@ def test_a_mosaic_is_registered_built_and_drawn(environments: dict[str, Any], tm
     url = environments.pop("url")
     for name in STARTS:
         if True:
-            (tmp_path / "bundles").mkdir(exist_ok=True)
-            (tmp_path / "bundles" / name).symlink_to(f"/tmp/bundle/un/{name}")
+            (tmp_path / "bundles").mkdir(exist_ok=True); (tmp_path / "bundles" / name).symlink_to(f"/tmp/bundle/un/{name}")
     # Where AWS itself is, and the world's files, is all that a test has to say.
     elsewhere = {
         **CREDENTIALS,

@@ -298,7 +298,7 @@ def test_what_cannot_be_registered_is_said_in_one_line(quadmosaic: Command, mosa
         (mosaic, "Two Words", ["name"], 2),
         (mosaic, "two", ["two"], 1),
         (tmp_path / "bad.json", "bad", ["mosaicjson"], 2),
-        (tmp_path / "nowhere.json", "gone", ["nowhere.json"], 1),
+        (tmp_path / "nowhere.json", "gone", ["nowhere.json"], 2),
     ):
         ended = quadmosaic("register", source, "--name", name, "--store", "store", "-q")
         assert_said_in_one_line(ended, *words, code=code)

@@ -162,6 +162,14 @@ def test_authority_codes_give_the_coordinates_of_their_set() -> None:
     assert grids.load("WebMercatorQuad").crs_id == "EPSG:3857"
 
 
+@pytest.mark.parametrize(
+    "grid_id", ["", "../v4/MarsMercatorSphere", "WebMercatorQuad.json", "x" * 300, "a\0b", "EuropePolar"]
+)
+def test_what_is_no_id_reaches_no_file(grid_id: str) -> None:
+    with pytest.raises(NotFound):
+        grids.load(grid_id)
+
+
 def test_unknown_and_unsound_ids_are_told_apart() -> None:
     with pytest.raises(NotFound, match="there is no tile matrix set 'Nowhere'"):
         grids.load("Nowhere")
