@@ -82,7 +82,12 @@ class Function(Construct):
 
     def _own(self, options: Options) -> list[Right]:
         write = Right(sid="WriteLogs", actions=WRITE_LOGS, resources=[self.logs.log_group_arn])
-        trace = Right(sid="Trace", actions=TRACE, resources=["*"], wildcard="The calls of X-Ray know no resources that a right could name.")
+        trace = Right(
+            sid="Trace",
+            actions=TRACE,
+            resources=["*"],
+            wildcard="The calls of X-Ray know no resources that a right could name.",
+        )
         return [write, trace] if options.xray else [write]
 
 

@@ -1,5 +1,6 @@
 """Points over HTTP: a value for each granule under a place, in the mosaic's order."""
 
+import math
 from collections.abc import Generator
 
 import httpx
@@ -70,6 +71,20 @@ def test_coordinates_may_be_in_any_crs_of_the_body(http: httpx.Client) -> None:
     reply = ask(http, place(), coord_crs=MARS)
     assert reply.json()["crs"] == MARS
     assert reply.json()["values"] == ask(http, degrees()).json()["values"]
+
+
+@pytest.mark.parametrize(("crs", "sign"), [("IAU_2015:49900", 1), ("IAU_2015:49901", -1)])
+def test_longitude_comes_first_however_the_authority_has_it(http: httpx.Client, crs: str, sign: int) -> None:
+    lon, lat = degrees()
+    assert ask(http, (sign * lon, lat), coord_crs=crs).json()["values"] == ask(http, (lon, lat)).json()["values"]
+
+
+def test_ocentric_latitudes_of_the_ellipsoid_come_second(http: httpx.Client) -> None:
+    lon, lat = degrees()
+    flattening = 1 / 169.894447223611
+    ocentric = math.degrees(math.atan((1 - flattening) ** 2 * math.tan(math.radians(lat))))
+    values = ask(http, (lon, ocentric), coord_crs="IAU_2015:49902").json()["values"]
+    assert values == ask(http, (lon, lat)).json()["values"]
 
 
 def test_longitudes_may_run_to_360(http: httpx.Client) -> None:

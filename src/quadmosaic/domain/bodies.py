@@ -75,6 +75,23 @@ def from_degrees(body: str, crs: pyproj.CRS) -> pyproj.Transformer:
     return pyproj.Transformer.from_crs(degrees, crs, always_xy=True)
 
 
+def longitude_first(crs: pyproj.CRS) -> pyproj.CRS:
+    """The same CRS with longitude before latitude, also where `always_xy` keeps PROJ's order: that of longitudes
+    counted westwards and of ocentric latitudes.
+    """
+    directions = [axis.direction for axis in crs.axis_info]
+    if crs.is_projected or directions not in (["north", "east"], ["north", "west"]) or _is_swapped_by_proj(crs):
+        return crs
+    document = crs.to_json_dict()
+    document["coordinate_system"]["axis"].reverse()
+    document.pop("id", None)
+    return pyproj.CRS.from_json_dict(document)
+
+
+def _is_swapped_by_proj(crs: pyproj.CRS) -> bool:
+    return crs.type_name == "Geographic 2D CRS" and crs.axis_info[1].direction == "east"
+
+
 def mean_radius(body: str) -> float:
     """Radius of the body's sphere, metres."""
     return max(ellipsoid_axes(geographic_crs(body)))

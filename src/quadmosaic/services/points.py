@@ -110,11 +110,11 @@ def to_degrees(body: str, x: float, y: float, coord_crs: str | None, *, field: s
 
 
 def known_crs(text: str, body: str, *, field: str) -> pyproj.CRS:
-    """A CRS of the body from `IAU_2015:49910`, an OGC urn or an http form. Raises Invalid naming `field`."""
+    """A CRS of the body from `IAU_2015:49910`, an OGC urn or an http form; x or longitude is first. Raises Invalid naming `field`."""
     try:
         crs = pyproj.CRS.from_user_input(text)
     except CRSError:
         raise Invalid(f"{text!r} is not a known CRS", field=field) from None
     if bodies.body_of(crs) != body:
         raise Invalid(f"{text!r} is not a CRS of {body}", field=field)
-    return crs
+    return bodies.longitude_first(crs)
