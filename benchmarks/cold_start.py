@@ -1,10 +1,12 @@
 """Cold start: a fresh process to the first tile of the Lambda handler, beside TiTiler's handler, in turn.
 
     uv run python benchmarks/cold_start.py [--passes 10] [--files http://HOST:PORT --folder FOLDER]
+    uv run --with titiler.application python benchmarks/cold_start.py --whole
 
 A small scene is made and served by nginx on this machine, unless `--files` says where `--folder` (as made by
 `tiles.py make`) is served as `tiles.py conf` says. Both sides have .pyc files of the kind that a bundle has, which are
 never checked, in a folder of their own. Memory is the process's peak; "again" is the same tile, warm.
+The peer is TiTiler's mosaic routes alone; with `--whole` it is the application that TiTiler's own deployment runs.
 """
 
 import argparse
@@ -27,6 +29,7 @@ from sides import HERE, Mosaic, build, environment
 from tile_scenes import SCENES, Scene, make
 
 MODULES = {"ours": "lambda_handler.api", "peer": "titiler_lambda"}
+WHOLE, WHOLE_PREFIX = "titiler_whole", "/mosaicjson"
 TITLES = {"ours": "quadmosaic", "peer": "TiTiler"}
 PLACE = (0.5, 0.5)
 DEPTH = 4
@@ -34,9 +37,10 @@ DEPTH = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """Where the events, the store and the .pyc files are."""
+    """Where the events, the store and the .pyc files are; `whole` is the peer's entire application."""
 
     work: Path
+    whole: bool = False
 
     @property
     def environment(self) -> dict[str, str]:
@@ -50,7 +54,7 @@ class Bench:
             sys.executable,
             *options,
             str(HERE / "first_tile.py"),
-            MODULES[side],
+            WHOLE if self.whole and side == "peer" else MODULES[side],
             str(self.work / f"{side}.event"),
         ]
         started = time.perf_counter()
@@ -88,14 +92,16 @@ def event(path: str, query: str) -> dict[str, Any]:
     }
 
 
-def prepare(folder: Path, work: Path, files: str, scene: Scene) -> Bench:
+def prepare(folder: Path, work: Path, files: str, scene: Scene, *, whole: bool) -> Bench:
     """Both mosaics, both events, and .pyc files."""
     mosaic = Mosaic(scene=scene, depth=DEPTH)
     build(folder, work, files, [mosaic])
     tile = mosaic.tile_at(*PLACE, zoom=scene.zoom)
-    bench = Bench(work=work)
+    bench = Bench(work=work, whole=whole)
     for side in SIDES:
-        (work / f"{side}.event").write_text(json.dumps(event(*mosaic.path(side, work, tile))))
+        path, query = mosaic.path(side, work, tile)
+        path = f"{WHOLE_PREFIX}{path}" if whole and side == "peer" else path
+        (work / f"{side}.event").write_text(json.dumps(event(path, query)))
         bench.compile(side)
     return bench
 
@@ -147,6 +153,7 @@ def main() -> None:
     parser.add_argument("--passes", type=int, default=10)
     parser.add_argument("--files", help="where --folder is served; nginx on this machine when absent")
     parser.add_argument("--folder", type=Path, help="scenes; a small one is made when absent")
+    parser.add_argument("--whole", action="store_true", help="beside TiTiler's whole application")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder, scene = options.folder, SCENES[0]
@@ -156,7 +163,7 @@ def main() -> None:
         work = Path(place) / "work"
         work.mkdir()
         with ranges(folder, options.files) as files:
-            bench = prepare(folder, work, files, scene)
+            bench = prepare(folder, work, files, scene, whole=options.whole)
             report(bench, options.passes)
             for side in SIDES:
                 report_imports(bench, side)

@@ -1,21 +1,6 @@
 """The peer: TiTiler's mosaic routes on planetcantile's sets, with the GDAL settings that TiTiler recommends."""
 
-import os
-
-os.environ |= {
-    "GDAL_CACHEMAX": "200",
-    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
-    "GDAL_HTTP_MULTIPLEX": "YES",
-    "GDAL_HTTP_VERSION": "2",
-    "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
-    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".tif,.TIF,.tiff",
-    "CPL_VSIL_CURL_CACHE_SIZE": "200000000",
-    "VSI_CACHE": "TRUE",
-    "VSI_CACHE_SIZE": "5000000",
-}
-
-from planetcantile.defaults import planetary_tms  # before morecantile, so that both have one list of sets
+from titiler_settings import planetary_tms  # before morecantile, so that both have one list of sets
 
 # isort: split
 from cogeo_mosaic.backends import MosaicBackend

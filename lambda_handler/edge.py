@@ -36,12 +36,16 @@ class NotHttp(Exception):
 
 def http_handler(app: ASGIApp) -> Handler:
     """The Lambda handler of an application. Raises NotHttp for other events."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
     called = Mangum(_in_time(_below_stage(app)), lifespan="off", text_mime_types=TEXTS)
 
     def handle(event: Any, context: Context | None) -> dict[str, Any]:
         with invoked(event, context):
             method, path = _asked(event)
             started = time.perf_counter()
+            # Mangum takes the thread's own loop, which nobody else may replace.
+            asyncio.set_event_loop(loop)
             reply = _carried(_plain(called(event, context)))  # type: ignore[arg-type]
             told = {"status": reply["statusCode"], "ms": round((time.perf_counter() - started) * 1000, 1)}
             log.info("%s %s", method, path, extra={**told, "bytes": len(reply.get("body", ""))})

@@ -249,6 +249,17 @@ async def test_a_remembered_head_is_read_again_after_its_time(engine: Engine) ->
     assert (await patient.version(MosaicRef("jezero", second.number))).number == second.number
 
 
+async def test_a_store_that_slept_goes_on_and_reads_heads_anew(engine: Engine) -> None:
+    writer, patient = open_on(engine.bucket()), open_on(engine.bucket(), head_ttl_s=3600)
+    first = await publish(writer, small_index("a"))
+    assert await patient.head("jezero") == first.number
+    second = await publish(writer, small_index("b"), expected=first.number)
+    patient.disconnect()
+    patient.connect()
+    assert await patient.head("jezero") == second.number
+    assert found((await patient.lookup(second, ["12"])).cells) == {"12": ["b"]}
+
+
 async def test_a_store_knows_what_it_published_itself(engine: Engine) -> None:
     patient = open_on(engine.bucket(), head_ttl_s=3600)
     with pytest.raises(NotFound):

@@ -15,13 +15,15 @@ from affine import Affine
 from quadmosaic.api.timing import server_timing
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.domain.granules import Granule, Header
-from quadmosaic.domain.trace import Trace, tracing
+from quadmosaic.domain.trace import Tally, Trace, tracing
 from quadmosaic.ports import Layer, ReadFailure, ReadOptions
 from quadmosaic.reading.access import Places
 from quadmosaic.reading.fast_reader import FastReader
 from quadmosaic.reading.faults import Unreadable
 from quadmosaic.reading.gates import HostGates
+from quadmosaic.reading.line import Line
 from quadmosaic.reading.rasterio_reader import RasterioReader
+from quadmosaic.reading.remote_file import RemoteFile
 from range_server import RangeServer
 from rasters import Array
 
@@ -191,6 +193,17 @@ async def test_every_form_comes_over_the_network_as_it_is(
         np.testing.assert_array_equal(bands(answer), bands(local))
         if box is BOX:
             np.testing.assert_array_equal(bands(answer), inside(pixels))
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 99), (10_000, 70_000), (65_000, 66_000), (30_000, 170_000), (9, 10**6)])
+async def test_bytes_that_begin_in_the_first_request_go_on_in_the_next(
+    server: RangeServer, start: int, stop: int
+) -> None:
+    raw = np.random.default_rng(1).bytes(300_000)
+    (server.folder / "file").write_bytes(raw)
+    place, line = Places({}).find(f"{server.url}/file"), Line()
+    file = RemoteFile(place, line, None, hosts=HostGates(8), total=Tally())
+    assert await asyncio.to_thread(file.bytes_at, start, stop) == raw[start:stop]
 
 
 @pytest.mark.parametrize(("key", "reason"), [("missing.tif", "does not exist"), ("secret.tif", "may not be read")])

@@ -1,15 +1,17 @@
 """The spool: granules and headers of a build come back from the disk as they were."""
 
 import os
+import resource
 import threading
 from pathlib import Path
 
 import pytest
 import shapely
 
+from quadmosaic.domain.errors import Unavailable
 from quadmosaic.domain.granules import BlockTables, Granule, Header, Level, LevelKind
 from quadmosaic.services import spool
-from quadmosaic.services.spool import Footprints, Granules, Headers
+from quadmosaic.services.spool import Footprints, Granules, Headers, Spool
 
 
 def granule(number: int) -> Granule:
@@ -45,6 +47,22 @@ def test_granules_come_back_whole_wherever_one_looks() -> None:
     assert spooled[10:20:3] == given[10:20:3]
     with pytest.raises(IndexError):
         spooled[25_000]
+
+
+def test_a_disk_that_takes_only_a_part_is_said_and_nothing_is_mixed_up() -> None:
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    spooled, given = Spool(), [bytes([number]) * (1 << 20) for number in range(8)]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (spool.IN_MEMORY + (1 << 19), limit[1]))
+    try:
+        for raw in given[:4]:
+            spooled.add(raw)
+        with pytest.raises(Unavailable, match="temporary files"):
+            spooled.add(given[4])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    for raw in given[5:]:
+        spooled.add(raw)
+    assert [spooled.read(number) for number in range(8)] == given
 
 
 def test_what_is_more_than_memory_may_hold_lies_on_the_disk() -> None:

@@ -97,6 +97,8 @@ class RemoteFile(MultiByteRangeResourceContainer):  # type: ignore[misc]
         stop = min(stop, self.length())
         if stop <= len(self.prefix):
             return self.prefix[start:stop]
+        if start < len(self.prefix):
+            return self.prefix[start:] + self.bytes_at(len(self.prefix), stop)
         if stop - start >= OPENING:
             return next(iter(self.ranges([Extent(start, stop)])), b"")
         first, last = start // _CHUNK, -(-stop // _CHUNK)

@@ -29,7 +29,10 @@ class CrawlChunk(msgspec.Struct):
 
 
 class ScanChunk(msgspec.Struct):
-    """The header records of some granules, whose ids `done` lists, and those that lie on another body."""
+    """The header records of some granules, whose ids `done` lists, and those that lie on another body.
+
+    `files` is that of the job which scanned them.
+    """
 
     done: list[str]
     headers: Headers
@@ -37,6 +40,7 @@ class ScanChunk(msgspec.Struct):
     reused: int
     unread: int
     foreign: list[tuple[str, str]]
+    files: str = ""
 
 
 @dataclass(kw_only=True)

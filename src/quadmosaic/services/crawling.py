@@ -16,7 +16,7 @@ from quadmosaic.services.builds import check_limit
 from quadmosaic.services.chunks import CrawlChunk, crawl_chunk
 from quadmosaic.services.crawls import require_granules
 from quadmosaic.services.job import Job
-from quadmosaic.services.jobs import Jobs
+from quadmosaic.services.jobs import Jobs, request_digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +71,7 @@ class Crawling:
         job.document = await asyncio.to_thread(parse, raw if raw is not None else source.document or {})
         prefix = job.document.asset_prefix or ""
         distinct = {prefix + asset for members in job.document.tiles.values() for asset in members}
+        job.files = request_digest(sorted(distinct))
         await asyncio.to_thread(self._permit_all, sorted(distinct), field="tiles")
 
     def _permit_all(self, hrefs: Sequence[str], *, field: str) -> None:

@@ -20,6 +20,7 @@ type Tell = Callable[[Mapping[str, int]], Awaitable[None]]
 class Job:
     """What it builds, how far it is, and whether its time is nearly over.
 
+    `files` is a digest of the hrefs in the document, which all together give the granules their ids.
     Of the files' headers so many were `scanned`, and so many `reused`, of which so many were `rechecked` by ETag.
     """
 
@@ -29,6 +30,7 @@ class Job:
     is_late: Callable[[], bool]
     harvested: Harvested = field(default_factory=Harvested)
     document: MosaicJson | None = None
+    files: str = ""
     scanned: int = 0
     reused: int = 0
     rechecked: int = 0

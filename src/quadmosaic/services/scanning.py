@@ -77,6 +77,7 @@ class Scanning:
             reused=sum(map(len, kept.values())),
             unread=scan.unread,
             foreign=[(refusal.granule_id, refusal.reason) for refusal in scan.foreign],
+            files=run.job.files,
         )
         await self.jobs.add_chunk(run.job.build, "scan", chunk, after=run.chunks)
         run.take_in(chunk)
@@ -131,8 +132,11 @@ class _Run:
         return places
 
     def take_in(self, chunk: ScanChunk) -> None:
-        self.job.take_in(chunk)
+        """Add what was scanned, unless the document has come to name other files since."""
         self.chunks += 1
+        if chunk.files != self.job.files:
+            return
+        self.job.take_in(chunk)
         for granule_id in chunk.done:
             self.done[self.places[granule_id]] = 1
 

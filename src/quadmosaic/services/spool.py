@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import shapely
 
+from quadmosaic.domain.errors import Unavailable
 from quadmosaic.domain.granules import Bounds, Granule, Header
 
 IN_MEMORY = 4 << 20
@@ -48,13 +49,11 @@ class Spool:
     _file: IO[bytes] | None = None
 
     def add(self, raw: bytes) -> int:
-        """The number of the record."""
+        """The number of the record. Raises Unavailable where the disk takes no more."""
         self._waiting += raw
         self._starts.append(self._starts[-1] + len(raw))
         if len(self._waiting) > IN_MEMORY:
-            self._file = self._file or tempfile.TemporaryFile(prefix="quadmosaic-", buffering=0)  # noqa: SIM115
-            self._file.write(self._waiting)
-            self._waiting = bytearray()
+            self._write()
         return len(self._starts) - 2
 
     def read(self, number: int) -> bytes:
@@ -64,6 +63,17 @@ class Spool:
         if start >= written or self._file is None:
             return bytes(self._waiting[start - written : end - written])
         return os.pread(self._file.fileno(), end - start, start)
+
+    def _write(self) -> None:
+        start, done = self._starts[-1] - len(self._waiting), 0
+        try:
+            self._file = self._file or tempfile.TemporaryFile(prefix="quadmosaic-", buffering=0)  # noqa: SIM115
+            # A disk that is nearly full takes a part and says so only by the count.
+            while done < len(self._waiting):
+                done += os.pwrite(self._file.fileno(), self._waiting[done:], start + done)
+        except OSError as error:
+            raise Unavailable(f"the disk for temporary files takes no more: {error.strerror}") from error
+        self._waiting = bytearray()
 
     def __del__(self) -> None:
         if self._file is not None:
