@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ("fixtures_server", "fixtures_command")
+pytest_plugins = ("fixtures_server", "fixtures_command", "fixtures_bundles")
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

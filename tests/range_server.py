@@ -112,6 +112,8 @@ class _Handler(BaseHTTPRequestHandler):
             return 404
         if "lax" not in key and self.headers.get("if-match", etag) != etag:
             return 412
+        if span is not None and span[0] >= span[1]:
+            return 416
         return 200 if span is None else 206
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002

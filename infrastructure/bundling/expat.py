@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from urllib.error import URLError
 
 from infrastructure.bundling.contents import GLIBC
-from infrastructure.bundling.faults import BundleFault
+from infrastructure.bundling.faults import BundleFault, Lacking
 from infrastructure.bundling.tools import MACHINES, run, uv
 
 VERSION = "2.8.3"
@@ -80,7 +80,7 @@ def _source_files() -> dict[str, bytes]:
         if found != DIGEST:
             raise BundleFault(f"{url} is not the expat {VERSION} that is known: its digest is {found}")
         return files
-    raise BundleFault("the source of libexpat cannot be had:\n" + "\n".join(refusals))
+    raise Lacking("the source of libexpat cannot be had:\n" + "\n".join(refusals))
 
 
 def _library_files(packed: bytes) -> dict[str, bytes]:

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from infrastructure.bundling.faults import BundleFault
+from infrastructure.bundling.faults import BundleFault, Lacking
 
 MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
 """Lambda's names of architectures and everybody else's."""
@@ -46,9 +46,9 @@ def strip(architecture: str) -> str:
         package = f"binutils-{machine.replace('_', '-')}-linux-gnu"
         return _missing(names[0], f"apt-get install {package}, or go on with --unstripped")
     if "GNU" not in run([found, "--version"]):
-        raise BundleFault(f"{found} is not GNU strip, and others damage these libraries: go on with --unstripped")
+        raise Lacking(f"{found} is not GNU strip, and others damage these libraries: go on with --unstripped")
     return found
 
 
 def _missing(program: str, advice: str) -> str:
-    raise BundleFault(f"{program} is missing: {advice}")
+    raise Lacking(f"{program} is missing: {advice}")

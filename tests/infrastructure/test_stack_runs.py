@@ -1,6 +1,5 @@
 """The default stack made in moto, and the bundles run on it: settings and names are those of the template alone."""
 
-import zipfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from deploying import deploy
-from infrastructure.bundle import bundle
 from intrinsics import REGION, resolve
 from moto.server import ThreadedMotoServer
 from rasterio.io import MemoryFile
@@ -43,11 +41,8 @@ def environments(stack: "Synthesis") -> Generator[dict[str, Any]]:
     server.stop()
 
 
-def test_a_mosaic_is_registered_built_and_drawn(environments: dict[str, Any], tmp_path: Path) -> None:
+def test_a_mosaic_is_registered_built_and_drawn(bundles: Path, environments: dict[str, Any], tmp_path: Path) -> None:
     url = environments.pop("url")
-    for name in STARTS:
-        with zipfile.ZipFile(bundle(name, "x86_64")) as archive:
-            archive.extractall(tmp_path / "bundles" / name)
     # Where AWS itself is, and the world's files, is all that a test has to say.
     elsewhere = {
         **CREDENTIALS,
@@ -61,7 +56,7 @@ def test_a_mosaic_is_registered_built_and_drawn(environments: dict[str, Any], tm
         SecretId=environments["registry"]["QUADMOSAIC_TOKENS"], SecretString=tokens_setting()
     )
     account.client("s3").create_bucket(Bucket=SOURCES, CreateBucketConfiguration={"LocationConstraint": REGION})
-    trial = Trial(cloud=account, bundles=tmp_path / "bundles", folder=tmp_path)
+    trial = Trial(cloud=account, bundles=bundles, folder=tmp_path)
     with trial.start("registry", **_but(environments["registry"])) as registry:
         assert post(registry, recipe("m", trial.scenes(2, bucket=SOURCES))).value["statusCode"] == 202
         with trial.start("build", **_but(environments["build"])) as builder:

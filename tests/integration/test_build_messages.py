@@ -17,12 +17,15 @@ from quadmosaic import bootstrap
 from quadmosaic.bootstrap import Adapters, Building
 from quadmosaic.domain.errors import Unavailable
 from quadmosaic.domain.mosaic import MosaicRef
+from quadmosaic.domain.mosaicjson import write
+from quadmosaic.domain.mosaicjson_index import from_index
 from quadmosaic.domain.registrations import parse_registration
 from quadmosaic.domain.schedules import Schedule
 from quadmosaic.ports import Queue
 from quadmosaic.services.jobs import Registered
 from quadmosaic.services.vetting import unchecked
 from quadmosaic.triggers.aws import EventBridgeScheduler, SqsQueue
+from range_server import RangeServer
 from registries import Place, features
 
 type Message = tuple[str, str]
@@ -129,6 +132,42 @@ async def test_a_build_that_checkpoints_gives_the_same_digest(place: Place, tmp_
     await begin(other, body)
     await handle(event(*other_queue.sent), built=other, queue=other_queue, left=lambda: 900)
     assert (await digest(place))[1] == (await digest(undisturbed))[1]
+
+
+async def test_a_document_that_names_other_files_halfway_is_built_as_it_is_now(tmp_path: Path) -> None:
+    with RangeServer(tmp_path) as server:
+        options = {
+            "allowed_hosts": (f"file://{tmp_path / 'files'}", server.url.removeprefix("http://")),
+            "allow_private": True,
+        }
+        place = Place(folder=tmp_path, options=options)
+        (tmp_path / "files" / "old").mkdir(parents=True)
+        (tmp_path / "files" / "new").mkdir()
+        old, new, gone = place.file("old/a", seed=1), place.file("new/a", seed=2), place.file("old/gone")
+        store, queue = bootstrap.adapters(place.settings).store, ListQueue()
+        built = built_on(place, queue)
+        await begin(built, {"name": "drawn", "source": {"type": "cogs", "hrefs": [old, gone]}, "quadkey_zoom": 7})
+        await handle(event(queue.sent.pop()), built=built, queue=queue, left=lambda: 900)
+        drawn = await store.version(MosaicRef("drawn"))
+        document = write(from_index(await store.index(drawn), drawn.manifest, asset="data")).decode()
+        (tmp_path / "mosaic.json").write_text(document)
+
+        source = {"type": "mosaicjson", "href": f"{server.url}/mosaic.json"}
+        build_id = await begin(built, {"name": "m", "source": source})
+        while (await built.registry.jobs.build("m", build_id)).build.step != "cover":
+            await handle(event(queue.sent.pop()), built=built, queue=queue, left=Late(2))
+        one = json.loads(document)
+        one = {**one, "asset_prefix": "", "tiles": {key: [new] for key in one["tiles"]}}
+        (tmp_path / "mosaic.json").write_text(json.dumps(one))
+        await handle(event(queue.sent.pop()), built=built, queue=queue, left=lambda: 900)
+
+        build = (await built.registry.jobs.build("m", build_id)).build
+        assert (build.status, build.fault) == ("succeeded", None)
+        version = await store.version(MosaicRef("m"))
+        headers = await store.headers(version, ["a", "gone"], "data")
+        assert {name: header.etag for name, header in headers.items()} == {
+            "a": await bootstrap.adapters(place.settings).reader.etag(new)
+        }
 
 
 async def test_a_style_that_only_the_builder_can_judge_fails_the_build_by_its_name(place: Place) -> None:

@@ -2,12 +2,11 @@
 
 import io
 import json
-import zipfile
 from collections.abc import Generator
+from pathlib import Path
 
 import numpy as np
 import pytest
-from infrastructure.bundle import bundle
 from rasterio.io import MemoryFile
 
 import lambda_events as events
@@ -33,13 +32,9 @@ PNG, JPEG, RIFF = b"\x89PNG", b"\xff\xd8\xff", b"RIFF"
 
 
 @pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> Generator[Trial]:
-    folder = tmp_path_factory.mktemp("bundle")
-    for name in ("api", "registry", "build"):
-        with zipfile.ZipFile(bundle(name, "x86_64")) as archive:
-            archive.extractall(folder / "bundles" / name)
+def trial(bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Trial]:
     with cloud(tokens_setting()) as account:
-        yield Trial(cloud=account, bundles=folder / "bundles", folder=folder)
+        yield Trial(cloud=account, bundles=bundles, folder=tmp_path_factory.mktemp("trial"))
 
 
 @pytest.fixture(scope="module")

@@ -112,7 +112,6 @@ def test_304_comes_before_any_look_up_and_any_pixel(toys: Toys) -> None:
         {"buffer": 1},
         {"tilesize": 128},
         {"empty": "404"},
-        {"assets": "data"},
     ],
     ids=str,
 )

@@ -13,6 +13,7 @@ import shapely
 from affine import Affine
 
 from quadmosaic.api.timing import server_timing
+from quadmosaic.domain.errors import Invalid, Unavailable
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.domain.granules import Granule, Header
 from quadmosaic.domain.trace import Tally, Trace, tracing
@@ -195,7 +196,9 @@ async def test_every_form_comes_over_the_network_as_it_is(
             np.testing.assert_array_equal(bands(answer), inside(pixels))
 
 
-@pytest.mark.parametrize(("start", "stop"), [(0, 99), (10_000, 70_000), (65_000, 66_000), (30_000, 170_000), (9, 10**6)])
+@pytest.mark.parametrize(
+    ("start", "stop"), [(0, 99), (10_000, 70_000), (65_000, 66_000), (30_000, 170_000), (9, 10**6)]
+)
 async def test_bytes_that_begin_in_the_first_request_go_on_in_the_next(
     server: RangeServer, start: int, stop: int
 ) -> None:
@@ -213,6 +216,27 @@ async def test_what_is_wrong_with_the_file_is_said(
     answer, _ = await read(fallback, server, key, None)
     assert isinstance(answer, ReadFailure)
     assert reason in answer.reason
+
+
+async def test_a_file_that_is_replaced_during_its_scan_is_out_of_reach_for_now(
+    server: RangeServer, fallback: RasterioReader
+) -> None:
+    put(server, "slow.tif", driver="GTiff", options={"compress": "deflate"})
+    scan = asyncio.create_task(fallback.scan(f"{server.url}/slow.tif"))
+    while not server.asked:
+        await asyncio.sleep(0.01)
+    put(server, "slow.tif", seed=2, driver="GTiff", options={"compress": "deflate"})
+    with pytest.raises(Unavailable, match="changed while it was read"):
+        await scan
+
+
+async def test_an_empty_file_is_no_raster(server: RangeServer, fallback: RasterioReader) -> None:
+    (server.folder / "empty.tif").write_bytes(b"")
+    with pytest.raises(Invalid, match="empty"):
+        await fallback.scan(f"{server.url}/empty.tif")
+    answer, _ = await read(fallback, server, "empty.tif", None)
+    assert isinstance(answer, ReadFailure)
+    assert "empty" in answer.reason
 
 
 async def test_a_damaged_block_is_said(server: RangeServer, reader: FastReader) -> None:

@@ -361,6 +361,8 @@ def test_defaults_of_the_mosaic_draw_views_and_leave_values_alone(http: httpx.Cl
 def test_naming_the_default_asset_keeps_the_defaults(http: httpx.Client) -> None:
     default = http.get("/mosaics/styled/info").json()["default_asset"]
     np.testing.assert_array_equal(picture(http, "styled", assets=default), picture(http, "styled"))
+    plain, named = (http.get(url("styled", ".png"), params=given) for given in ({}, {"assets": default}))
+    assert plain.headers["etag"] == named.headers["etag"]
 
 
 @pytest.mark.parametrize(("empty", "status"), [("204", 204), ("404", 404), ("fill", 200)])

@@ -110,7 +110,10 @@ def to_degrees(body: str, x: float, y: float, coord_crs: str | None, *, field: s
 
 
 def known_crs(text: str, body: str, *, field: str) -> pyproj.CRS:
-    """A CRS of the body from `IAU_2015:49910`, an OGC urn or an http form; x or longitude is first. Raises Invalid naming `field`."""
+    """A CRS of the body, x or longitude first, from `IAU_2015:49910`, an OGC urn or an http form.
+
+    Raises Invalid naming `field`.
+    """
     try:
         crs = pyproj.CRS.from_user_input(text)
     except CRSError:
