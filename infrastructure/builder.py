@@ -13,6 +13,9 @@ from infrastructure.settings import source_settings, store_settings
 from infrastructure.storage import Storage
 from infrastructure.store_rights import read_sources, write_store
 
+DISK_MB = 4096
+"""Of the spool: as many granules as a mosaic may have take 1.3 GB with the headers of large COGs, for each asset."""
+
 
 class Builder(Function):
     """Builds from messages; one that is not finished in time sends itself another message."""
@@ -25,6 +28,7 @@ class Builder(Function):
             bundle="build",
             memory_mb=options.memory_mb,
             timeout_s=BUILD_S,
+            disk_mb=DISK_MB,
             rights=[
                 *write_store(storage),
                 *read_sources(options, stack),

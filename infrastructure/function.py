@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aws_cdk import Annotations, Duration, RemovalPolicy
+from aws_cdk import Annotations, Duration, RemovalPolicy, Size
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
@@ -29,11 +29,12 @@ _ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Archit
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """How a function runs; `concurrency` 0 leaves it to the account's limit."""
+    """How a function runs; `concurrency` 0 leaves it to the account's limit, and `disk_mb` is its ephemeral storage."""
 
     bundle: str
     memory_mb: int
     timeout_s: int
+    disk_mb: int = 512
     concurrency: int = 0
     snapstart: bool = False
     rights: Sequence[Right] = ()
@@ -64,6 +65,7 @@ class Function(Construct):
             code=_code(self, shape.bundle, options),
             role=self.role.without_policy_updates(),
             memory_size=shape.memory_mb,
+            ephemeral_storage_size=Size.mebibytes(shape.disk_mb),
             timeout=Duration.seconds(shape.timeout_s),
             reserved_concurrent_executions=shape.concurrency or None,
             snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if shape.snapstart else None,

@@ -1,5 +1,6 @@
 """A hostile STAC server: every style of paging, and every way to fail that real servers have shown."""
 
+import contextlib
 import json
 import threading
 import time
@@ -33,7 +34,7 @@ class Hostility:
     context: str | None = None
     """"context", "numberMatched" or "lies": more than there are."""
     faults: list[str] = field(default_factory=list)
-    """A status like "429" or "503 after 0", "truncated", "html", "timeout", "hang-up", "array", "huge"."""
+    """A status like "429" or "503 after 0", "truncated", "html", "timeout", "hang-up", "array", "huge", "flood"."""
     slash: bool | None = None
     """True: only /api/ is known; False: only /api; None: both."""
     only_get: bool = False
@@ -41,6 +42,8 @@ class Hostility:
     """"same": the next page has the same items; "empty": no items; "new": items that nobody knew."""
     trailing_empty: bool = False
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    flooded: int = 0
+    """Bytes that were sent for the fault "flood"."""
 
 
 @contextmanager
@@ -98,6 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
             "timeout": lambda: time.sleep(1.2),
             "hang-up": lambda: self.connection.close(),
             "cut": lambda: self._send(200, b'{"features": [', length=1_000_000),
+            "flood": self._flood,
             "huge": lambda: self._send(200, b'{"features": "' + b"x" * 3_000_000 + b'"}'),
         }
         if fault in faults:
@@ -107,6 +111,15 @@ class _Handler(BaseHTTPRequestHandler):
         status, _, after = fault.partition(" after ")
         headers = {"Retry-After": after} if after else {}
         self._send(int(status), b'{"description": "secret prose"}', headers=headers)
+
+    def _flood(self) -> None:
+        """An error whose prose never ends."""
+        self.send_response(400)
+        self.end_headers()
+        with contextlib.suppress(ConnectionError):
+            while True:
+                self.wfile.write(b"secret prose " * 1000)
+                self.script.flooded += 13_000
 
     def _page(self, method: str, asked: dict[str, Any]) -> dict[str, Any]:
         script = self.script

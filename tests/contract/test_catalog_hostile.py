@@ -132,6 +132,15 @@ async def test_what_does_not_pass_is_a_clear_error(
     assert "secret prose" not in str(raised.value)
 
 
+async def test_an_error_without_end_is_not_read_to_its_end(catalog: SourceCatalog) -> None:
+    script = Hostility(items=ITEMS, faults=["flood"])
+    with hostile(script) as href:
+        async with asyncio.timeout(5):
+            with pytest.raises(Invalid, match="status 400"):
+                await pages(catalog, href)
+    assert script.flooded < 50_000_000
+
+
 async def test_a_fault_in_the_middle_of_a_crawl(catalog: SourceCatalog) -> None:
     script = Hostility(items=ITEMS)
     with hostile(script) as href:

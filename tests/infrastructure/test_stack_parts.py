@@ -85,6 +85,11 @@ class TestFunctions:
         assert tiler["Timeout"] < 30, "API Gateway gives up after 30 s"
         assert tiler["Timeout"] > Settings.model_fields["tile_deadline_s"].default
 
+    def test_the_builder_has_room_for_the_spool_of_the_largest_mosaic(self, stack: "Synthesis") -> None:
+        granule_bytes, header_bytes = 400, 4500
+        spool = Settings.model_fields["max_items"].default * (granule_bytes + header_bytes)
+        assert function(stack, "Builder")["EphemeralStorage"]["Size"] << 20 > spool
+
     def test_a_stop_and_a_snapshot_can_be_done_without(self, synthesised: Any) -> None:
         stack = synthesised(concurrency=0, registry_concurrency=0, snapstart=False, memory_mb=3008)
         assert not any("ReservedConcurrentExecutions" in function(stack, name) for name in FUNCTIONS)

@@ -345,6 +345,12 @@ def test_what_is_no_quadmosaic_is_said_in_one_line(quadmosaic: Command, status: 
         assert_said_in_one_line(quadmosaic("list", "--endpoint", server.url), code=1)
 
 
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_reply_that_is_cut_short_is_said_in_one_line(quadmosaic: Command, status: int) -> None:
+    with stranger(status, b'{"detail": "it', **{"Content-Length": "100"}) as server:
+        assert_said_in_one_line(quadmosaic("list", "--endpoint", server.url), code=1)
+
+
 def test_a_service_that_does_not_answer_is_said_in_one_line(quadmosaic: Command) -> None:
     for command in (("list",), ("show", "m"), ("build", "m")):
         assert_said_in_one_line(quadmosaic(*command, "--endpoint", "http://127.0.0.1:9"), "127.0.0.1:9", code=1)

@@ -206,7 +206,7 @@ async def test_what_comes_through_a_proxy_is_not_this_machine(small_store: Path)
     """A proxy that calls the service by its loopback address makes no visitor local."""
     app = bootstrap.http_app(Settings(store=str(small_store)), metrics=False, open_writes=True)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=INSIDE) as client:
-        for header in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"):
+        for header in ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Real-IP", "Via"):
             refused = await client.delete("/mosaics/not-there", headers={header: "203.0.113.7"})
             assert refused.status_code == 403
         assert (await client.delete("/mosaics/not-there")).status_code == 404

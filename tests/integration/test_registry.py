@@ -172,6 +172,20 @@ class TestChanging:
         assert client.get(url("m", ".png")).content != client.get(url("m@1", ".png")).content
         assert client.get(url("m")).content == client.get(url("m@1")).content
 
+    def test_a_patch_that_is_refused_is_not_what_the_next_build_is_made_of(
+        self, place: Place, client: httpx.Client
+    ) -> None:
+        client.post("/mosaics", json=registration("m", place.item("a"), assets=["dtm"]))
+        before = client.get("/mosaics/m").json()
+        reply = client.patch("/mosaics/m", json={"defaults": {"asset": "nope"}})
+        assert (reply.status_code, reply.json()["field"]) == (400, "defaults.asset")
+        assert client.get("/mosaics/m").json() == before
+
+    def test_a_default_asset_that_no_granule_has_is_refused(self, place: Place, client: httpx.Client) -> None:
+        body = registration("m", place.item("a"), assets=["dtm"], defaults={"asset": "nope"})
+        reply = client.post("/mosaics", json=body)
+        assert (reply.status_code, reply.json()["field"]) == (400, "defaults.asset")
+
     @pytest.mark.parametrize(
         ("style", "field"),
         [

@@ -173,6 +173,15 @@ async def test_a_weak_etag_is_compared_where_it_cannot_be_a_condition(
     assert dict(trace.tally.fallbacks) == {"replaced file": 1}
 
 
+async def test_a_file_that_became_shorter_is_read_as_it_is_now(server: RangeServer, reader: FastReader) -> None:
+    put(server, "weak.tif", options={"compress": "DEFLATE", "blocksize": 128})
+    header = await scanned(reader, server, "weak.tif")
+    pixels = put(server, "weak.tif", seed=2, options={"compress": "WEBP", "quality": 1, "blocksize": 128})
+    answer, trace = await read(reader, server, "weak.tif", header)
+    np.testing.assert_array_equal(bands(answer), inside(pixels))
+    assert dict(trace.tally.fallbacks) == {"replaced file": 1}
+
+
 FORMS = {
     "stripes": ("GTiff", {"compress": "deflate"}),
     "tiles": ("GTiff", {"tiled": "yes", "compress": "lzw", "interleave": "band"}),
@@ -221,9 +230,11 @@ async def test_what_is_wrong_with_the_file_is_said(
 async def test_a_file_that_is_replaced_during_its_scan_is_out_of_reach_for_now(
     server: RangeServer, fallback: RasterioReader
 ) -> None:
-    put(server, "slow.tif", driver="GTiff", options={"compress": "deflate"})
+    put(server, "slow.tif", driver="GTiff", options={"tiled": "no"})
+    with rasterio.open(server.folder / "slow.tif", "r+") as file:
+        file.update_tags(note="the directory no longer fits where it was " * 10)
     scan = asyncio.create_task(fallback.scan(f"{server.url}/slow.tif"))
-    while not server.asked:
+    while not server.asked:  # noqa: ASYNC110 - the server is a thread
         await asyncio.sleep(0.01)
     put(server, "slow.tif", seed=2, driver="GTiff", options={"compress": "deflate"})
     with pytest.raises(Unavailable, match="changed while it was read"):

@@ -14,7 +14,7 @@ from quadmosaic.api.writes import Writes
 from quadmosaic.domain.tokens import Verb, holder
 
 _BEARER = "bearer "
-_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
+_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 
 
 @dataclass(frozen=True, kw_only=True)

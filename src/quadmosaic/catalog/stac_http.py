@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 PASSING = (429, 500, 502, 503, 504)
 SEARCH_AT_FAULT = (400, 413, 414, 422)
 _CHUNK = 1 << 16
+_SHOWN = 300
+"""Bytes of what a server says of an error; the rest is not read."""
 _SLOWEST = 10
 """A reply may take so many times the time in which it must begin."""
 
@@ -111,7 +113,7 @@ class Session:
                 ) as reply:
                     if reply.ok:
                         return self._body(reply, href, max_bytes)
-                    log.warning("%s answers %s: %.300s", public_href(href), reply.status_code, reply.text)
+                    log.warning("%s answers %s: %s", public_href(href), reply.status_code, _beginning(reply))
                     if reply.status_code not in PASSING or is_last:
                         raise _refusal(href, reply.status_code)
                     wait = _retry_after(reply.headers.get("Retry-After"))
@@ -152,6 +154,11 @@ def _refusal(href: str, status: int) -> QuadmosaicError | Refused:
     if status in PASSING:
         return Unavailable(f"{public_href(href)} answered with status {status}")
     return Refused(status) if 400 <= status < 500 else Unavailable(f"{public_href(href)} answered with status {status}")
+
+
+def _beginning(reply: requests.Response) -> str:
+    first: bytes = next(reply.iter_content(_SHOWN), b"")
+    return first.decode(errors="replace")
 
 
 def _retry_after(text: str | None) -> float | None:

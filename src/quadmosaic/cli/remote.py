@@ -50,13 +50,14 @@ def _call(endpoint: str, token: str | None, method: str, path: str, body: object
     content = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{endpoint}{path}", data=content, method=method, headers=headers)
     try:
-        with _opener().open(request, timeout=_TIMEOUT_S) as reply:
-            document = document_of(reply.read())
-            location = reply.headers.get("Location")
-    except urllib.error.HTTPError as error:
-        with error:
-            _check_no_redirect(endpoint, error)
-            raise error_of(error.code, document_of(error.read()) or {}) from error
+        try:
+            with _opener().open(request, timeout=_TIMEOUT_S) as reply:
+                document = document_of(reply.read())
+                location = reply.headers.get("Location")
+        except urllib.error.HTTPError as error:
+            with error:
+                _check_no_redirect(endpoint, error)
+                raise error_of(error.code, document_of(error.read()) or {}) from error
     except (OSError, http.client.HTTPException) as error:
         raise Unavailable(f"{endpoint} cannot be reached") from error
     if document is None:

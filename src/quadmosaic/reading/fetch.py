@@ -29,7 +29,8 @@ GAP = 64 * 1024
 MAX_REQUEST = 8 << 20
 """Bytes of one request; a longer row of spans is fetched by several at once."""
 
-_BEYOND = re.compile(r"status 416|range starting at|object was only", re.IGNORECASE)
+CHANGED = "the file changed while it was read"
+_BEYOND = re.compile(r"status (code: )?416|range was invalid|range starting at|object was only", re.IGNORECASE)
 
 
 type Gates = tuple[asyncio.Semaphore, asyncio.Semaphore]
@@ -100,8 +101,11 @@ class Found:
 
 
 async def begin(place: Place, length: int, *, gates: Gates, total: Tally) -> Found:
-    """The first bytes of a file, `length` or all there are. Raises as `fetch` does."""
-    return await _counted(place, None, 0, length, gates, total)
+    """The first bytes of a file, `length` or all there are. Raises Unfit or Unreadable."""
+    try:
+        return await _counted(place, None, 0, length, gates, total)
+    except Replaced as error:
+        raise Unreadable("the file is empty") from error
 
 
 async def _counted(place: Place, etag: str | None, start: int, stop: int, gates: Gates, total: Tally) -> Found:

@@ -10,7 +10,7 @@ from quadmosaic.domain.trace import Tally
 from quadmosaic.ports import ReadOptions
 from quadmosaic.reading.access import Place
 from quadmosaic.reading.faults import Unreadable
-from quadmosaic.reading.fetch import Replaced, Unfit
+from quadmosaic.reading.fetch import CHANGED, Replaced, Unfit
 from quadmosaic.reading.gates import HostGates
 from quadmosaic.reading.line import Line
 from quadmosaic.reading.pictures import Picture
@@ -42,7 +42,7 @@ class GdalRead:
             except Unfit:
                 break
         else:
-            raise Unreadable("the file changed while it was read", passing=True)
+            raise Unreadable(CHANGED, passing=True)
         if self.place.is_remote:
             self.line.call(self.hosts.enter(self.place))
         return read(self.place)

@@ -15,7 +15,7 @@ from quadmosaic.ports import GranuleReader
 from quadmosaic.reading.access import Place
 from quadmosaic.reading.block_tables import read_block_tables
 from quadmosaic.reading.faults import Unreadable
-from quadmosaic.reading.fetch import Unfit
+from quadmosaic.reading.fetch import CHANGED, Replaced, Unfit
 from quadmosaic.reading.gdal_faults import READ_ERRORS, reading_fault
 from quadmosaic.reading.identity import identity
 from quadmosaic.reading.opening import Source, environment, opened
@@ -40,6 +40,8 @@ async def scan_place(place: Place, pool: Executor, file: RemoteFile | None) -> H
         if fault.passing:
             raise Unavailable(fault.reason) from fault
         raise Invalid(fault.reason, field="href") from fault
+    except Replaced as error:
+        raise Unavailable(CHANGED) from error
     tables = None if place.store is None else await read_block_tables(place.store, place.key)
     blocks = tables if tables is not None and found.is_held_by(tables) else None
     header = replace(found.header, etag=etag, size=size, blocks=blocks)

@@ -4,11 +4,21 @@ from dataclasses import replace
 from datetime import datetime
 
 from quadmosaic.domain.builds import Build, Status, Step
-from quadmosaic.domain.errors import Invalid, NotFound
-from quadmosaic.domain.mosaic import MosaicRef
+from quadmosaic.domain.errors import NotFound
+from quadmosaic.domain.mosaic import Defaults, MosaicRef
 from quadmosaic.ports import MosaicStore
 from quadmosaic.services.jobs import Registered
+from quadmosaic.services.manifests import check_default
 from quadmosaic.services.publishing import EDIT
+
+
+async def check_asset(store: MosaicStore, name: str, defaults: Defaults) -> None:
+    """Raise Invalid (field "defaults.asset") for an asset that the published mosaic does not have."""
+    try:
+        head = await store.version(MosaicRef(name))
+    except NotFound:
+        return
+    check_default(defaults, head.manifest.assets)
 
 
 async def edit(store: MosaicStore, registered: Registered, *, build_id: str, now: datetime) -> Build | None:
@@ -21,9 +31,7 @@ async def edit(store: MosaicStore, registered: Registered, *, build_id: str, now
         head = await store.version(MosaicRef(name))
     except NotFound:
         return None
-    known = {profile.key for profile in head.manifest.assets}
-    if defaults.asset is not None and defaults.asset not in known:
-        raise Invalid(f"{defaults.asset!r} is none of {', '.join(sorted(known))}", field="defaults.asset")
+    check_default(defaults, head.manifest.assets)
     kept = replace(defaults, asset=defaults.asset or head.manifest.defaults.asset)
     when = now.isoformat(timespec="seconds")
     manifest = replace(head.manifest, defaults=kept, created=when)

@@ -50,7 +50,11 @@ def build_report(
 def built_manifest(
     recipe: Recipe, defaults: Defaults, index: Index, grid: Grid, profiles: tuple[AssetProfile, ...], report: Report
 ) -> Manifest:
-    """The manifest of a recipe's build. Raises Invalid (field "minzoom") for zooms that are not in order."""
+    """The manifest of a recipe's build.
+
+    Raises Invalid (fields "minzoom" and "defaults.asset") for zooms that are not in order, and as `check_default`.
+    """
+    check_default(defaults, profiles)
     extents = [_extents(list(some)) for some in batched(index.granules, _AT_ONCE, strict=False)]
     parts = np.concatenate(extents)
     west, south, east, north = (float(edge) for edge in (*parts.min(axis=0)[:2], *parts.max(axis=0)[2:]))
@@ -74,6 +78,13 @@ def built_manifest(
         software=_software(),
         created=_now(),
     )
+
+
+def check_default(defaults: Defaults, profiles: Sequence[AssetProfile]) -> None:
+    """Raise Invalid (field "defaults.asset") for an asset that no granule has."""
+    known = {profile.key for profile in profiles}
+    if defaults.asset is not None and defaults.asset not in known:
+        raise Invalid(f"{defaults.asset!r} is none of {', '.join(sorted(known))}", field="defaults.asset")
 
 
 def _extents(granules: Sequence[Granule]) -> npt.NDArray[np.float64]:

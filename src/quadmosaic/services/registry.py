@@ -16,7 +16,7 @@ from quadmosaic.domain.registrations import Registration, as_posted, changed
 from quadmosaic.domain.schedules import next_run
 from quadmosaic.domain.sources import MosaicJsonSource
 from quadmosaic.ports import MosaicStore, Scheduler
-from quadmosaic.services.editing import edit
+from quadmosaic.services.editing import check_asset, edit
 from quadmosaic.services.jobs import Jobs, Registered
 from quadmosaic.services.rebuilds import Rebuilds, error_of
 from quadmosaic.services.receipts import Once, Receipt
@@ -144,6 +144,8 @@ class Registry:
         await self.require(before, expected)
         told = changed(before.registration, changes)
         self.vetting.check_style(told.defaults.style)
+        if told.defaults != before.registration.defaults:
+            await check_asset(self.store, name, told.defaults)
         after = before.revision or await self.jobs.revision(name)
         current = await self.jobs.register(self._stamped(told, before.registration), after=after)
         if told.schedule != before.registration.schedule:
