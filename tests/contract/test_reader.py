@@ -276,6 +276,18 @@ async def test_alpha_is_the_mask_and_no_band(reader: GranuleReader, tmp_path: Pa
     assert (layer.bands[:, alpha] == 40).all()
 
 
+@pytest.mark.parametrize("dtype", ["int16", "float32"])
+@pytest.mark.parametrize("resampling", ["nearest", "bilinear"])
+async def test_alpha_below_zero_is_as_transparent_as_zero(
+    reader: GranuleReader, tmp_path: Path, dtype: str, resampling: str
+) -> None:
+    alpha = np.repeat(np.array([-5, 0, 1, 7]), 16)[None].repeat(64, axis=0)
+    data = np.full((3, 64, 64), 40, dtype)
+    path = write_raster(tmp_path / "a.tif", data, crs=MARS, bounds=BOX.bounds, alpha=alpha)
+    layer = await read_layer(reader, path, BOX, resampling=resampling)
+    np.testing.assert_array_equal(layer.mask, alpha > 0)
+
+
 async def test_palette_indices_come_with_their_colours_and_are_never_blended(
     reader: GranuleReader, tmp_path: Path
 ) -> None:
