@@ -1,6 +1,7 @@
 """What GDAL has to read over the network: through requests of our own, and from stored header bytes where it can."""
 
 import asyncio
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -225,6 +226,23 @@ async def test_what_is_wrong_with_the_file_is_said(
     answer, _ = await read(fallback, server, key, None)
     assert isinstance(answer, ReadFailure)
     assert reason in answer.reason
+
+
+async def test_a_scan_of_a_cog_is_one_request(server: RangeServer, reader: FastReader) -> None:
+    put(server, "a.tif", options={"compress": "DEFLATE", "blocksize": 128})
+    server.take()
+    header = await reader.scan(f"{server.url}/a.tif")
+    assert [request.method for request in server.take()] == ["GET"]
+    assert header.blocks == (await reader.scan(str(server.folder / "a.tif"))).blocks is not None
+
+
+async def test_block_tables_beyond_the_first_bytes_are_read_whole(server: RangeServer, reader: FastReader) -> None:
+    tiny = {"compress": "DEFLATE", "tiled": "yes", "blockxsize": 16, "blockysize": 16, "interleave": "band"}
+    put(server, "a.tif", driver="GTiff", options=tiny)
+    header = await reader.scan(f"{server.url}/a.tif")
+    assert header.blocks is not None
+    assert len(header.blocks.levels[0].block_offsets) == 3 * math.ceil(SIDE / 16) ** 2
+    assert header.blocks == (await reader.scan(str(server.folder / "a.tif"))).blocks
 
 
 async def test_a_file_that_is_replaced_during_its_scan_is_out_of_reach_for_now(

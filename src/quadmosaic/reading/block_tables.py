@@ -9,6 +9,7 @@ from async_tiff.enums import Endianness, PlanarConfiguration
 
 from quadmosaic.domain.granules import BlockTables, Level, LevelKind
 from quadmosaic.reading.access import ObjectStore
+from quadmosaic.reading.held_start import HeldStart
 
 _log = logging.getLogger(__name__)
 
@@ -18,7 +19,7 @@ PREFETCH = 65536
 _REDUCED, _MASK = 1, 4
 
 
-async def read_block_tables(store: ObjectStore, key: str) -> BlockTables | None:
+async def read_block_tables(store: ObjectStore | HeldStart, key: str) -> BlockTables | None:
     """None where the file is no TIFF, or where any image of it is not tiled."""
     (tiff,) = await asyncio.gather(TIFF.open(key, store=store, prefetch=PREFETCH), return_exceptions=True)
     if isinstance(tiff, TIFF):

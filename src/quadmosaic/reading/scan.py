@@ -12,11 +12,12 @@ from rasterio.io import DatasetReader
 from quadmosaic.domain.errors import Invalid, Unavailable
 from quadmosaic.domain.granules import BlockTables, Header, LevelKind, Refusal
 from quadmosaic.ports import GranuleReader
-from quadmosaic.reading.access import Place
+from quadmosaic.reading.access import ObjectStore, Place
 from quadmosaic.reading.block_tables import read_block_tables
 from quadmosaic.reading.faults import Unreadable
 from quadmosaic.reading.fetch import CHANGED, Replaced, Unfit
 from quadmosaic.reading.gdal_faults import READ_ERRORS, reading_fault
+from quadmosaic.reading.held_start import HeldStart
 from quadmosaic.reading.identity import identity
 from quadmosaic.reading.opening import Source, environment, opened
 from quadmosaic.reading.remote_file import RemoteFile, checked
@@ -42,10 +43,15 @@ async def scan_place(place: Place, pool: Executor, file: RemoteFile | None) -> H
         raise Invalid(fault.reason, field="href") from fault
     except Replaced as error:
         raise Unavailable(CHANGED) from error
-    tables = None if place.store is None else await read_block_tables(place.store, place.key)
+    tables = None if place.store is None else await read_block_tables(_start_of(place.store, file), place.key)
     blocks = tables if tables is not None and found.is_held_by(tables) else None
     header = replace(found.header, etag=etag, size=size, blocks=blocks)
     return header if file is None or blocks is None else replace(header, prefix=_prefix(header, blocks, file))
+
+
+def _start_of(store: ObjectStore, file: RemoteFile | None) -> ObjectStore | HeldStart:
+    """The file with what was fetched of it for GDAL."""
+    return store if file is None or not file.prefix else HeldStart(store, file.prefix, file.length())
 
 
 async def _looked_at(
