@@ -18,7 +18,7 @@ from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.domain.grids import Tile
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
-from rasters import write_raster
+from rasters import waves, write_raster
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "rasters"
 MARS = "IAU_2015:49910"
@@ -66,17 +66,6 @@ class Case:
     box: GeoBox
     kernel: str
     options: Mapping[str, object] = field(default_factory=dict)
-
-
-def waves(dtype: str, *, bands: int = 1, size: int = 200, noise: float = 3.0) -> Array:
-    """Smooth values with some noise, within a dtype's range and none of them 0."""
-    rows, columns = np.mgrid[:size, :size]
-    rng = np.random.default_rng(5)
-    ground = np.stack([(np.sin(columns / 17 + band) + np.cos(rows / 23 - band) + 2) / 4 for band in range(bands)])
-    if dtype.startswith("float"):
-        return (ground * 1000 - 500 + rng.normal(0, noise, ground.shape)).astype(dtype)
-    highest = {"int8": 100, "uint8": 200}.get(dtype, 20000)
-    return (ground * highest + 1 + rng.integers(0, int(noise) + 1, ground.shape)).astype(dtype)
 
 
 def packed(folder: Path, every: int) -> Iterator[Case]:

@@ -2,16 +2,16 @@
 
 import json
 import socket
-import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import lambda_events as events
 from lambda_runtime import Answer, Function, runtime_client
+from listening import listening
 from moto_cloud import SCENES, Cloud
 from registries import AUTH
 from toys import TMS, X, Y, Z, heights, item, write_tile
@@ -134,10 +134,5 @@ def credentials_server(token: str) -> Generator[tuple[str, list[str]]]:
         def log_message(self, *_: object) -> None:
             """Quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/credentials", asked
-    finally:
-        server.shutdown()
-        server.server_close()
+    with listening(Handler) as address:
+        yield f"http://{address}/credentials", asked

@@ -2,15 +2,15 @@
 
 import contextlib
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from listening import listening
 from stac_items import Item
 
 PAGINGS = (
@@ -50,16 +50,8 @@ class Hostility:
 def hostile(script: Hostility) -> Iterator[str]:
     """The root address of the server, without a slash at its end."""
     handler = type("Handler", (_Handler,), {"script": script})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/api"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(handler) as address:
+        yield f"http://{address}/api"
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -15,6 +15,17 @@ type Array = npt.NDArray[np.generic]
 type Bounds = tuple[float, float, float, float]
 
 
+def waves(dtype: str, *, bands: int = 1, size: int = 200, noise: float = 3.0) -> Array:
+    """Smooth values with some noise, of the lower half of a dtype's range and none of them 0."""
+    rows, columns = np.mgrid[:size, :size]
+    rng = np.random.default_rng(5)
+    ground = np.stack([(np.sin(columns / 17 + band) + np.cos(rows / 23 - band) + 2) / 4 for band in range(bands)])
+    if dtype.startswith("float"):
+        return (ground * 1000 - 500 + rng.normal(0, noise, ground.shape)).astype(dtype)
+    highest = {"int8": 100, "uint8": 200}.get(dtype, 20000)
+    return (ground * highest + 1 + rng.integers(0, int(noise) + 1, ground.shape)).astype(dtype)
+
+
 def write_raster(
     path: Path,
     bands: Array,

@@ -1,14 +1,14 @@
 """A small STAC API on 127.0.0.1: a landing page and an item search with paging, by POST body or by GET address."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from listening import listening
 from stac_items import COLLECTION, Item
 
 
@@ -35,15 +35,8 @@ class Script:
 def serving(script: Script) -> Iterator[str]:
     """The root address of an API that follows `script`."""
     handler = type("Handler", (_Handler,), {"script": script})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/api"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(handler) as address:
+        yield f"http://{address}/api"
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -14,11 +14,11 @@ from uuid import uuid4
 
 import boto3
 import pytest
+from dynamodb_table import create_table
 from engines import Engine, TableEngine, UrlEngine
 from moto.server import ThreadedMotoServer
 
 from quadmosaic.storage.dynamodb_client import Table
-from quadmosaic.storage.dynamodb_table import create_table
 
 REGION = "us-west-2"
 BUCKET = "mosaics"

@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-import threading
 from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 import shapely.geometry
 
 from hostile_stac import PAGINGS, Hostility, hostile
+from listening import listening
 from quadmosaic.catalog.sources import SourceCatalog
 from quadmosaic.catalog.stac import StacHttp
 from quadmosaic.domain.errors import Invalid, QuadmosaicError, TooLarge, Unavailable
@@ -213,13 +213,8 @@ def folder(tmp_path: Path) -> Iterator[tuple[Path, str]]:
         def log_message(self, *_: object) -> None:
             """Tests are quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield tmp_path, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with listening(partial(Quiet, directory=str(tmp_path))) as address:
+        yield tmp_path, f"http://{address}"
 
 
 def write_static(folder: Path, items: list[Item]) -> None:

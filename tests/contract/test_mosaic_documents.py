@@ -2,9 +2,8 @@
 
 import gzip
 import json
-import threading
 from collections.abc import Callable, Generator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import boto3
@@ -14,6 +13,7 @@ from cogeo_mosaic.backends.dynamodb import DynamoDBBackend
 from cogeo_mosaic.mosaic import MosaicJSON
 from typer.testing import CliRunner
 
+from listening import listening
 from quadmosaic.catalog.documents import Files
 from quadmosaic.catalog.mosaic_documents import read_mosaic_document
 from quadmosaic.catalog.stac_http import StacHttp
@@ -96,10 +96,8 @@ class Web(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def web() -> Generator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Web)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    with listening(Web) as address:
+        yield f"http://{address}"
 
 
 def same(raw: bytes) -> bool:

@@ -10,9 +10,8 @@ import pytest
 import rasterio
 from readers import READERS
 
-from quadmosaic.domain.granules import Header, Level, LevelKind, Refusal
+from quadmosaic.domain.granules import Level, LevelKind
 from quadmosaic.ports import GranuleReader
-from quadmosaic.reading.scan import scan_all
 from rasters import ramp, write_raster
 
 MARS = "IAU_2015:49910"
@@ -152,15 +151,3 @@ async def test_what_the_tables_would_not_hold_has_none(reader: GranuleReader, tm
         target.write(source.read())
     for path in (*files, png):
         assert (await reader.scan(str(path))).blocks is None
-
-
-async def test_many_files_are_scanned_in_order_and_faults_become_refusals(
-    reader: GranuleReader, tmp_path: Path
-) -> None:
-    paths = [write_raster(tmp_path / f"{i}.tif", ramp(64, 64 + i), crs=MARS, bounds=BOUNDS) for i in range(6)]
-    paths[2].write_bytes(b"nothing of the kind")
-    found = [entry async for entry in scan_all(reader, map(str, paths), limit=2)]
-    assert [href for href, _ in found] == [str(path) for path in paths]
-    assert [header.width for _, header in found if isinstance(header, Header)] == [64, 65, 67, 68, 69]
-    assert isinstance(found[2][1], Refusal)
-    assert "not a raster" in found[2][1].reason

@@ -29,13 +29,13 @@ class Act:
 
 
 def allows(statements: Sequence[Statement], act: Act) -> bool:
-    """Does a policy allow it? Raises NotImplementedError for what these policies do not hold."""
+    """Does a policy allow it? Raises ValueError for what these policies do not hold."""
     return any(_applies(statement, act) for statement in statements)
 
 
 def _applies(statement: Statement, act: Act) -> bool:
     if statement["Effect"] != "Allow" or {"NotAction", "NotResource"} & statement.keys():
-        raise NotImplementedError(statement)
+        raise ValueError(statement)
     actions, resources = (_listed(statement[key]) for key in ("Action", "Resource"))
     if not any(fnmatchcase(act.action.lower(), action.lower()) for action in actions):
         return False
@@ -44,7 +44,7 @@ def _applies(statement: Statement, act: Act) -> bool:
     context = dict(act.context)
     for operator, wanted in statement.get("Condition", {}).items():
         if operator != "StringEquals":
-            raise NotImplementedError(operator)
+            raise ValueError(operator)
         if any(context.get(key) not in _listed(values) for key, values in wanted.items()):
             return False
     return True
@@ -99,7 +99,7 @@ def acts(service: str, environ: dict[str, Any]) -> list[Act]:
             return _scheduled(method, path, query, body)
         case "s3":
             return _stored(method, path, query, body)
-    raise NotImplementedError(service)
+    raise ValueError(service)
 
 
 def _scheduled(method: str, path: str, query: Mapping[str, list[str]], body: bytes) -> list[Act]:

@@ -19,7 +19,7 @@ from quadmosaic.domain.grids import Tile
 from quadmosaic.ports import GranuleReader, Layer, ReadOptions
 from quadmosaic.reading.fast_reader import FastReader
 from quadmosaic.reading.rasterio_reader import RasterioReader
-from rasters import Array, write_raster
+from rasters import Array, waves, write_raster
 
 MARS = "IAU_2015:49910"
 DEGREE = 3396190 * np.pi / 180
@@ -65,17 +65,6 @@ def check_same(found: Layer, expected: Layer) -> None:
     np.testing.assert_array_equal(found.bands, expected.bands)
     assert found.bands.dtype == expected.bands.dtype
     assert (found.band_names, found.nodata, found.palette) == (expected.band_names, expected.nodata, expected.palette)
-
-
-def waves(dtype: str, *, bands: int = 1, size: int = 200, noise: float = 3.0) -> Array:
-    """Smooth values with some noise, of the lower half of a dtype's range and none of them 0."""
-    rows, columns = np.mgrid[:size, :size]
-    rng = np.random.default_rng(5)
-    ground = np.stack([(np.sin(columns / 17 + band) + np.cos(rows / 23 - band) + 2) / 4 for band in range(bands)])
-    if dtype.startswith("float"):
-        return (ground * 1000 - 500 + rng.normal(0, noise, ground.shape)).astype(dtype)
-    highest = {"int8": 100, "uint8": 200}.get(dtype, 20000)
-    return (ground * highest + 1 + rng.integers(0, int(noise) + 1, ground.shape)).astype(dtype)
 
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "int64", "uint64", "float16", "float32", "float64")

@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import httpx
 import pytest
 
 from fixtures_server import serving
+from listening import listening
 from quadmosaic import bootstrap
 from quadmosaic.domain.allowlist import parse_allow_list
 from quadmosaic.domain.errors import Invalid, Unavailable
@@ -233,15 +233,8 @@ class _Elsewhere(BaseHTTPRequestHandler):
 @contextmanager
 def redirecting(target: str) -> Generator[str]:
     handler = type("Handler", (_Elsewhere,), {"target": target})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(handler) as address:
+        yield address
 
 
 class TestRedirects:

@@ -17,11 +17,6 @@ def short_step(degrees: Floats) -> Floats:
     return degrees - 360.0 * np.round(degrees / 360.0)
 
 
-def unrolled(lon: Floats) -> Floats:
-    """The same longitudes without jumps: a ring around a pole ends 360 degrees from where it began."""
-    return along(lon[0], short_step(np.diff(lon)))
-
-
 def along(start: float, steps: Floats) -> Floats:
     """Longitudes from the first one and the steps that follow."""
     return np.concatenate(([start], start + np.cumsum(steps)))

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
@@ -10,8 +9,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
 
 from quadmosaic.domain.errors import Invalid, Unavailable
-from quadmosaic.domain.granules import BlockTables, Header, LevelKind, Refusal
-from quadmosaic.ports import GranuleReader
+from quadmosaic.domain.granules import BlockTables, Header, LevelKind
 from quadmosaic.reading.access import ObjectStore, Place
 from quadmosaic.reading.block_tables import read_block_tables
 from quadmosaic.reading.faults import Unreadable
@@ -75,31 +73,6 @@ def _prefix(header: Header, tables: BlockTables, file: RemoteFile) -> bytes:
     starts = [level.block_offsets[level.block_byte_counts > 0] for level in tables.levels]
     first = min((int(found.min()) for found in starts if found.size), default=0)
     return file.prefix[:first] if first <= min(MAX_PREFIX, len(file.prefix)) else b""
-
-
-async def scan_all(
-    reader: GranuleReader, hrefs: Iterable[str], *, limit: int = 16
-) -> AsyncIterator[tuple[str, Header | Refusal]]:
-    """Headers in the order of `hrefs`, `limit` at a time; a file that cannot be scanned becomes a Refusal.
-
-    A Refusal's granule id is the href.
-    """
-    places = asyncio.Semaphore(limit)
-
-    async def scanned(href: str) -> Header | Refusal:
-        async with places:
-            try:
-                return await reader.scan(href)
-            except (Invalid, Unavailable) as error:
-                return Refusal(href, error.message)
-
-    tasks = [(href, asyncio.create_task(scanned(href))) for href in hrefs]
-    try:
-        for href, task in tasks:
-            yield href, await task
-    finally:
-        for _, task in tasks:
-            task.cancel()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

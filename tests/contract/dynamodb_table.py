@@ -1,4 +1,4 @@
-"""Making the table of a store, for tests and for use outside AWS; on AWS the stack makes it."""
+"""Making the table of a store on local engines; on AWS the stack makes it."""
 
 import asyncio
 
