@@ -44,7 +44,7 @@ class GdalRead:
         else:
             raise Unreadable(CHANGED, passing=True)
         if self.place.is_remote:
-            self.line.call(self.hosts.enter(self.place))
+            self.line.call(partial(self.hosts.enter, self.place))
         return read(self.place)
 
     async def header(self, pool: Executor) -> Header:

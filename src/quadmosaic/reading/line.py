@@ -2,7 +2,7 @@
 
 import asyncio
 import contextvars
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from threading import Event
 from typing import Any
@@ -30,22 +30,33 @@ class Line:
         """Does anyone still wait for the read?"""
         return not self._ended.is_set()
 
-    def call[T](self, request: Coroutine[Any, Any, T]) -> T:
+    def call[T](self, request: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """What the request gives; blocks the thread. Raises Unreadable once the line is ended."""
+        asked = self._asked(request)
         try:
-            self._under_way = under_way = self._context.run(asyncio.run_coroutine_threadsafe, request, self._loop)
+            self._under_way = under_way = self._context.run(asyncio.run_coroutine_threadsafe, asked, self._loop)
         except RuntimeError as error:
-            request.close()
+            asked.close()
             raise Unreadable("the service is ending", passing=True) from error
         if not self.is_open:
             under_way.cancel()
         try:
             return under_way.result()
         except CancelledError as error:
-            raise Unreadable("the read was given up", passing=True) from error
+            raise _given_up() from error
+
+    async def _asked[T](self, request: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The request, unless the line has ended before the event loop came to it."""
+        if not self.is_open:
+            raise _given_up()
+        return await request()
 
     def end(self) -> None:
         """Stop what is under way, and let nothing more begin."""
         self._ended.set()
         if self._under_way is not None:
             self._under_way.cancel()
+
+
+def _given_up() -> Unreadable:
+    return Unreadable("the read was given up", passing=True)

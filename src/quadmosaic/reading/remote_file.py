@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 from rasterio.abc import MultiByteRangeResourceContainer
@@ -120,7 +121,7 @@ class RemoteFile(MultiByteRangeResourceContainer):  # type: ignore[misc]
         if self.fault is not None or not extents:
             return []
         try:
-            return self._line.call(self._fetched(extents))
+            return self._line.call(partial(self._fetched, extents))
         except (Replaced, Unfit, Unreadable) as fault:
             self.fault = fault
             return []
@@ -145,7 +146,7 @@ class RemoteFile(MultiByteRangeResourceContainer):  # type: ignore[misc]
 
     def _begin(self) -> None:
         try:
-            start = self._line.call(self._begun())
+            start = self._line.call(self._begun)
         except (Replaced, Unfit, Unreadable) as fault:
             self.fault = fault
             return
