@@ -90,7 +90,8 @@ class Merge:
         )
 
 
-def _masked(bands: Bands, valid: Flags) -> np.ma.MaskedArray:
+# In quotes, since numpy imports `ma` when it is first named, which no tile needs.
+def _masked(bands: Bands, valid: Flags) -> "np.ma.MaskedArray":
     return np.ma.MaskedArray(bands, mask=np.broadcast_to(~valid, bands.shape).copy())
 
 
