@@ -43,10 +43,10 @@ def images(size: int) -> Iterator[tuple[str, Image]]:
     color = np.stack(
         [gray, np.clip(shade * 0.8, 1, 255).astype(np.uint8), np.clip(shade * 0.6, 1, 255).astype(np.uint8)]
     )
-    yield "1 byte", Image(bands=np.where(mask, gray, 0)[None], mask=mask)
-    yield "3 bytes", Image(bands=np.where(mask, color, 0).astype(np.uint8), mask=mask)
+    yield "1 byte", Image(bands=np.where(mask, gray, 0)[None], valid=mask[None])
+    yield "3 bytes", Image(bands=np.where(mask, color, 0).astype(np.uint8), valid=mask[None])
     heights = np.where(mask, ground - 2500, -32767).astype(np.float32)
-    yield "float32", Image(bands=heights[None], mask=mask, nodata=-32767.0)
+    yield "float32", Image(bands=heights[None], valid=mask[None], nodata=-32767.0)
 
 
 def ways(image: Image, size: int) -> Iterator[tuple[str, Callable[[], bytes]]]:

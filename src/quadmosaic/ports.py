@@ -170,17 +170,28 @@ NO_HEADERS: Mapping[str, Header] = MappingProxyType({})
 class Layer:
     """One granule read into a GeoBox.
 
-    `bands` is (band, height, width) in the file's dtype (float32 once unscaled), `mask` is (height, width), True where
-    the pixel is valid, `weight` is (height, width) in 0..1 where a reader blends, else None.
+    `bands` is (band, height, width) in the file's dtype (float32 once unscaled), `valid` says which of its values are
+    valid: (1, height, width) where that is so of all bands alike, else (band, height, width). `weight` is (height,
+    width) in 0..1 where a reader blends, else None.
     """
 
     granule: Granule
     bands: npt.NDArray[np.generic]
-    mask: npt.NDArray[np.bool_]
+    valid: npt.NDArray[np.bool_]
     band_names: tuple[str, ...]
     nodata: float | None = None
     weight: npt.NDArray[np.float32] | None = None
     palette: Mapping[int, tuple[int, int, int, int]] | None = None
+
+    @property
+    def mask(self) -> npt.NDArray[np.bool_]:
+        """Where any band is valid, (height, width)."""
+        return valid_pixels(self.valid)
+
+
+def valid_pixels(valid: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Where any band is valid, (height, width), of (band, height, width)."""
+    return valid[0] if len(valid) == 1 else np.asarray(valid.any(axis=0))
 
 
 @dataclass(frozen=True, slots=True)

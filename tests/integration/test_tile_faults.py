@@ -1,8 +1,9 @@
 """Tiles over files that fail: in time, with what could be read, and with the others named; and what the reply says."""
 
 import re
+import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -126,3 +127,25 @@ def test_a_fallback_says_its_reason(server: RangeServer, toys: Toys) -> None:
         counted = httpx.get(f"{base}/metrics").text
     assert timing(reply)["fallbacks"] == "1 no block table"
     assert 'quadmosaic_fallbacks_total{reason="no block table"} 1.0' in counted
+
+
+def test_a_client_that_leaves_ends_the_reads_of_its_tile(server: RangeServer, toys: Toys) -> None:
+    names = [f"slow{number}.tif" for number in range(8)]
+    for seed, name in enumerate(names):
+        write_tile(server.folder / name, heights(seed=seed))
+    toys.publish("m", [f"{server.url}/{name}" for name in names])
+    server.is_slow = True
+    with serving(bootstrap.http_app(toys.settings, metrics=True)) as base:
+        address = httpx.URL(base)
+        with socket.create_connection((address.host, address.port or 80)) as leaver:
+            leaver.sendall(f"GET {url('m')}?pixel_selection=mean HTTP/1.1\r\nHost: m\r\n\r\n".encode())
+            until(lambda: server.under_way > 0)
+        given_up = re.compile(r'quadmosaic_requests_total{.*status="499".*} 1.0')
+        until(lambda: given_up.search(httpx.get(f"{base}/metrics").text) is not None, at_most_s=server.delay_s / 2)
+
+
+def until(is_so: Callable[[], bool], *, at_most_s: float = 10.0) -> None:
+    end = time.monotonic() + at_most_s
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.01)

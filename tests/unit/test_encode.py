@@ -24,7 +24,7 @@ MASK[:5, :7] = False
 
 def image(dtype: str, *, bands: int = 1, nodata: float | None = None) -> Image:
     values = (np.arange(bands * 24 * 32).reshape(bands, 24, 32) % 120 + 1).astype(dtype)
-    return Image(bands=values, mask=MASK, nodata=nodata)
+    return Image(bands=values, valid=MASK[np.newaxis], nodata=nodata)
 
 
 @contextmanager
@@ -60,6 +60,15 @@ def test_a_geotiff_declares_its_nodata_value_crs_and_place(dtype: str, nodata: f
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64")
 
 
+def beside_seven(dtype: str) -> np.generic:
+    kind = np.dtype(dtype).type
+    return (
+        kind(6)
+        if np.dtype(dtype).kind in "iu"
+        else kind(7 * (1 - 8 * max(np.finfo(dtype).eps, np.finfo("float32").eps)))
+    )
+
+
 @pytest.mark.parametrize("with_mask", [True, False])
 @pytest.mark.parametrize("bands", [1, 2, 3, 5])
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -68,25 +77,26 @@ def test_every_type_and_number_of_bands_is_read_back_by_gdal(dtype: str, bands: 
     with as_tiff(given, with_mask=with_mask) as dataset:
         assert dataset.dtypes == (dtype,) * bands
         assert dataset.nodata == 7.0
-        np.testing.assert_array_equal(dataset.read()[:, MASK], given.bands[:, MASK])
+        expected = given.bands if with_mask else np.where(given.bands == 7, beside_seven(dtype), given.bands)
+        np.testing.assert_array_equal(dataset.read()[:, MASK], expected[:, MASK])
+        np.testing.assert_array_equal(dataset.dataset_mask() > 0, MASK)
         is_color = (bands, dtype) == (3, "uint8")
         assert (dataset.colorinterp[0] is rasterio.enums.ColorInterp.red) is is_color
         assert rasterio.enums.ColorInterp.alpha not in dataset.colorinterp
-        if with_mask:
-            np.testing.assert_array_equal(dataset.dataset_mask() > 0, MASK)
 
 
 def test_half_floats_are_read_back_by_gdal() -> None:
     given = image("float16", nodata=7.0)
     with as_tiff(given) as dataset:
-        np.testing.assert_array_equal(dataset.read()[:, MASK], given.bands[:, MASK])
+        expected = np.where(given.bands == 7, beside_seven("float16"), given.bands)
+        np.testing.assert_array_equal(dataset.read()[:, MASK], expected[:, MASK])
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 3000), (2001, 1), (1500, 1100)])
 def test_images_of_any_size_are_read_back_by_gdal(width: int, height: int) -> None:
     box = GeoBox("IAU_2015:49910", (0.0, 0.0, 10.0 * width, 10.0 * height), width, height)
     values = np.random.default_rng(1).random((2, height, width), np.float32)
-    given = Image(bands=values, mask=values[0] > 0.5)
+    given = Image(bands=values, valid=values[:1] > 0.5)
     with opened(encode(given, ImageFormat.TIFF, geobox=box, with_mask=True)) as dataset:
         np.testing.assert_array_equal(dataset.dataset_mask() > 0, given.mask)
         np.testing.assert_array_equal(dataset.read()[:, given.mask], values[:, given.mask])
@@ -236,3 +246,25 @@ def test_arrays_are_left_as_they_were() -> None:
     before: Array = given.bands.copy()
     encode(given, ImageFormat.TIFF, geobox=BOX, with_mask=False)
     np.testing.assert_array_equal(given.bands, before)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata", "expected"),
+    [("uint8", 0, 1), ("int16", -32768, -32767), ("uint8", 255, 254), ("float32", 0, np.finfo("float32").tiny)],
+)
+def test_a_valid_pixel_never_reads_as_nodata(dtype: str, nodata: int, expected: float) -> None:
+    given = Image(bands=np.full((1, 2, 2), nodata, dtype), valid=np.ones((1, 2, 2), np.bool_), nodata=nodata)
+    with opened(
+        encode(given, ImageFormat.TIFF, geobox=GeoBox("IAU_2015:49910", (0, 0, 2, 2), 2, 2), with_mask=False)
+    ) as dataset:
+        assert dataset.nodata == nodata
+        assert (dataset.read() == expected).all()
+
+
+def test_a_band_that_is_not_valid_where_another_is_reads_as_nodata() -> None:
+    valid = np.array([[[True, False]], [[False, True]]])
+    given = Image(bands=np.full((2, 1, 2), 5.0, np.float32), valid=valid, nodata=-9999.0)
+    with opened(
+        encode(given, ImageFormat.TIFF, geobox=GeoBox("IAU_2015:49910", (0, 0, 2, 1), 2, 1), with_mask=False)
+    ) as dataset:
+        np.testing.assert_array_equal(dataset.read(), np.where(valid, np.float32(5), np.float32(-9999)))

@@ -11,7 +11,7 @@ from quadmosaic.domain.errors import Invalid, TooLarge
 from quadmosaic.domain.granules import Granule
 from quadmosaic.ports import Layer
 from quadmosaic.rendering.merge import Merge, check_expression, expression_bands
-from quadmosaic.rendering.selections import PIXEL_SELECTIONS, Median
+from quadmosaic.rendering.selections import BY_LAST_BAND, PIXEL_SELECTIONS, Median
 from rasters import Array
 
 
@@ -19,18 +19,21 @@ def layer(bands: Array, mask: Array, *, nodata: float | None = None, palette: di
     return Layer(
         granule=Granule(id="g", hrefs={}, footprint=shapely.Point()),
         bands=bands,
-        mask=mask,
+        valid=mask if mask.ndim == 3 else mask[np.newaxis],
         band_names=tuple(f"b{number + 1}" for number in range(len(bands))),
         nodata=nodata,
         palette=palette,
     )
 
 
-def layers(*, count: int = 4, bands: int = 2, dtype: str = "float32", seed: int = 7) -> list[Layer]:
-    """Layers of random values in which a third of the pixels are invalid."""
+def layers(*, count: int = 4, bands: int = 2, dtype: str = "float32", seed: int = 7, alike: bool = True) -> list[Layer]:
+    """Layers of random values in which a third of the pixels are invalid, in all bands `alike` or in each by itself."""
     random = np.random.default_rng(seed)
     return [
-        layer(random.uniform(1, 200, (bands, 16, 16)).astype(dtype), random.random((16, 16)) > 1 / 3)
+        layer(
+            random.uniform(1, 200, (bands, 16, 16)).astype(dtype),
+            random.random((1 if alike else bands, 16, 16)) > 1 / 3,
+        )
         for _ in range(count)
     ]
 
@@ -43,21 +46,40 @@ def merged(given: list[Layer], selection: str, *, expression: str | None = None)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
-@pytest.mark.parametrize("selection", PIXEL_SELECTIONS)
-def test_each_selection_gives_what_rio_tilers_own_method_gives(selection: str, dtype: str) -> None:
-    given = layers(dtype=dtype)
+@pytest.mark.parametrize(
+    ("selection", "alike"),
+    [
+        *((selection, True) for selection in PIXEL_SELECTIONS),
+        # rio-tiler lets last bands decide that are not valid.
+        *((selection, False) for selection in PIXEL_SELECTIONS if selection not in BY_LAST_BAND),
+    ],
+)
+def test_each_selection_gives_what_rio_tilers_own_method_gives(selection: str, dtype: str, alike: bool) -> None:
+    given = layers(dtype=dtype, bands=3, alike=alike)
     method = PixelSelectionMethod[selection].value()
     for each in given:
-        method.feed(np.ma.MaskedArray(each.bands.copy(), mask=np.stack([~each.mask] * len(each.bands))))
+        method.feed(np.ma.MaskedArray(each.bands.copy(), mask=np.broadcast_to(~each.valid, each.bands.shape).copy()))
     expected = method.data if method.data.ndim == 3 else method.data[np.newaxis]
     image = merged(given, selection).result()
     assert image is not None
-    valid = ~np.ma.getmaskarray(expected).all(axis=0)
-    np.testing.assert_array_equal(image.mask, valid)
+    valid = ~np.ma.getmaskarray(expected)
+    np.testing.assert_array_equal(np.broadcast_to(image.valid, valid.shape), valid)
+    np.testing.assert_array_equal(image.mask, valid.any(axis=0))
     # Sums of 64 bits here, of 32 bits there.
     tolerance = 1e-5 if dtype == "float32" and selection in ("mean", "stdev") else 1e-12
-    np.testing.assert_allclose(image.bands[:, valid], expected.data[:, valid], rtol=tolerance)
+    np.testing.assert_allclose(image.bands[valid], expected.data[valid], rtol=tolerance)
     assert image.bands.dtype == expected.dtype
+
+
+def test_layers_with_and_without_bands_of_their_own_validity_go_together() -> None:
+    together, apart = layers(bands=2), layers(bands=2, alike=False, seed=8)
+    for selection in PIXEL_SELECTIONS:
+        spelled = [layer(each.bands, np.broadcast_to(each.valid, each.bands.shape)) for each in (*together, *apart)]
+        image, same = (merged(given, selection).result() for given in ([*together, *apart], spelled))
+        assert image is not None
+        assert same is not None
+        np.testing.assert_array_equal(image.bands, same.bands)
+        np.testing.assert_array_equal(np.broadcast_to(image.valid, same.valid.shape), same.valid)
 
 
 @pytest.mark.parametrize("selection", PIXEL_SELECTIONS)
@@ -96,7 +118,7 @@ def test_medians_of_many_rows_are_taken_strip_by_strip_alike() -> None:
     values = random.integers(0, 255, (9, 1, 2048, 300), np.uint8)
     median = Median()
     for bands in values:
-        median.feed(bands, np.ones((2048, 300), np.bool_))
+        median.feed(bands, np.ones((1, 2048, 300), np.bool_))
     merged, _ = median.result() or (None, None)
     np.testing.assert_array_equal(merged, np.median(values, axis=0))
 
@@ -221,3 +243,19 @@ def test_an_unknown_selection_is_refused_with_the_known_ones() -> None:
     with pytest.raises(Invalid, match="lowest") as error:
         Merge(pixel_selection="best")
     assert error.value.field == "pixel_selection"
+
+
+def test_an_expression_is_valid_where_all_bands_that_it_names_are() -> None:
+    valid = np.array([[[True, True, False]], [[True, False, False]], [[False, True, True]]])
+    given = layer(np.arange(9, dtype=np.float32).reshape(3, 1, 3), valid)
+    image = merged([given], "first", expression="b1-b2;b3*2").result()
+    assert image is not None
+    np.testing.assert_array_equal(image.valid, [[[True, False, False]], [[False, True, True]]])
+
+
+def test_where_a_band_is_missing_another_granule_gives_it() -> None:
+    bare = layer(np.array([[[10]], [[-32767]]], np.int16), np.array([[[True]], [[False]]]), nodata=-32767)
+    whole = layer(np.array([[[30]], [[30]]], np.int16), np.array([[[True]]]))
+    image = merged([bare, whole], "first").result()
+    assert image is not None
+    assert image.bands.ravel().tolist() == [10, 30]

@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rasterio.enums import Resampling
 
-from quadmosaic.api.params import READ_RESAMPLINGS, WARP_RESAMPLINGS, ImageParams, image_request
+from quadmosaic.api.params import RESAMPLINGS, ImageParams, image_request
 from quadmosaic.api.tiles import MAX_SCALE, parse_row
 from quadmosaic.domain.errors import Invalid
+from quadmosaic.reading.levels import KERNELS
 from quadmosaic.rendering.encode import ImageFormat
 from quadmosaic.services.requests import ImageRequest
 
@@ -90,16 +91,20 @@ def test_defaults_may_name_several_bands_and_ranges() -> None:
     assert drawn.style.rescale == ((0, 1), (0, 2), (0, 3))
 
 
-@pytest.mark.parametrize("name", READ_RESAMPLINGS)
+@pytest.mark.parametrize("name", RESAMPLINGS)
 def test_resamplings_are_rasterios(name: str) -> None:
     assert request(resampling=name).resampling == name
 
 
 def test_every_reprojection_of_rasterio_but_gauss_is_known() -> None:
-    assert sorted(WARP_RESAMPLINGS) == sorted(method.name for method in Resampling if method.name != "gauss")
+    assert sorted(RESAMPLINGS) == sorted(method.name for method in Resampling if method.name != "gauss")
 
 
-@pytest.mark.parametrize("name", WARP_RESAMPLINGS)
+def test_what_a_request_may_name_is_what_readers_know() -> None:
+    assert set(RESAMPLINGS) == KERNELS
+
+
+@pytest.mark.parametrize("name", RESAMPLINGS)
 def test_reprojections_are_rasterios(name: str) -> None:
     assert request(reproject=name).reproject == name
 

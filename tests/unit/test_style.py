@@ -30,7 +30,7 @@ ORDERED = st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)).filter(lambda pa
 
 def image(bands: Array, *, mask: Array | None = None, **fields: object) -> Image:
     valid = np.ones(bands.shape[1:], np.bool_) if mask is None else mask
-    return Image(bands=bands, mask=valid, **fields)  # type: ignore[arg-type]
+    return Image(bands=bands, valid=valid[np.newaxis], **fields)  # type: ignore[arg-type]
 
 
 @given(st.lists(ORDERED, min_size=1, max_size=4), st.sampled_from(["repeated", "one", "brackets"]))

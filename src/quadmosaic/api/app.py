@@ -11,6 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from quadmosaic.api import observe, problems
 from quadmosaic.api.body_limit import LimitBody
 from quadmosaic.api.head import AnswerHead
+from quadmosaic.api.leaving import StopForLeavers
 from quadmosaic.api.public_address import SpeakOf, parse_public_address
 from quadmosaic.api.services import Services
 from quadmosaic.api.timing import TimeRequests
@@ -70,6 +71,7 @@ def create_app(
         expose_headers=list(EXPOSED_HEADERS),
     )
     app.add_middleware(AnswerHead)
+    app.add_middleware(StopForLeavers)
     if public_url is not None:
         app.add_middleware(SpeakOf, address=parse_public_address(public_url))
     return app

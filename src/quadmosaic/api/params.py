@@ -13,12 +13,11 @@ from quadmosaic.rendering.selections import PIXEL_SELECTIONS
 from quadmosaic.rendering.style import Style, colormap_named, parse_color_formula, parse_colormap, parse_rescale
 from quadmosaic.services.requests import ImageRequest
 
-READ_RESAMPLINGS = ("nearest", "bilinear", "cubic", "cubic_spline", "lanczos", "average", "mode", "gauss", "rms")
-WARP_RESAMPLINGS = (
-    *(name for name in READ_RESAMPLINGS if name not in ("gauss", "rms")),
+RESAMPLINGS = (
+    *("nearest", "bilinear", "cubic", "cubic_spline", "lanczos", "average", "mode"),
     *("max", "min", "med", "q1", "q3", "sum", "rms"),
 )
-"""All of GDAL's but gauss."""
+"""GDAL's for warping, which are all of its own but gauss."""
 MAX_SIZE = 2048
 
 _COLOURS = frozenset({"rescale", "colormap", "colormap_name", "color_formula"})
@@ -35,8 +34,8 @@ class ImageParams(BaseModel):
     expression: Annotated[str | None, Field(description="band maths: b1*2 or (b2-b1)/(b2+b1); separate by ;")] = None
     nodata: Annotated[float | None, Field(description="nodata value instead of the files' own; nan is one")] = None
     unscale: Annotated[bool, Field(description="apply the files' scale and offset")] = False
-    resampling: Annotated[str | None, Field(description="between resolutions: " + ", ".join(READ_RESAMPLINGS))] = None
-    reproject: Annotated[str | None, Field(description="between CRSs: " + ", ".join(WARP_RESAMPLINGS))] = None
+    resampling: Annotated[str | None, Field(description="between resolutions: " + ", ".join(RESAMPLINGS))] = None
+    reproject: Annotated[str | None, Field(description="between CRSs: " + ", ".join(RESAMPLINGS))] = None
     pixel_selection: Annotated[
         str | None, Field(description="where granules overlap: " + ", ".join(PIXEL_SELECTIONS))
     ] = None
@@ -70,8 +69,8 @@ def image_request(params: ImageParams, defaults: Mapping[str, str], *, is_view: 
         expression=check_expression(told.expression) if told.expression else None,
         nodata=told.nodata,
         unscale=told.unscale,
-        resampling=_one_of(told.resampling or "nearest", READ_RESAMPLINGS, field="resampling"),
-        reproject=_one_of(told.reproject or "nearest", WARP_RESAMPLINGS, field="reproject"),
+        resampling=_one_of(told.resampling or "nearest", RESAMPLINGS, field="resampling"),
+        reproject=_one_of(told.reproject or "nearest", RESAMPLINGS, field="reproject"),
         pixel_selection=_one_of(told.pixel_selection or "first", PIXEL_SELECTIONS, field="pixel_selection"),
         style=_style(told),
         return_mask=told.return_mask,

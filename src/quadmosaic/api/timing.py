@@ -1,5 +1,6 @@
 """Timing: what each request took, step by step, in its Server-Timing header and for whoever counts."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,10 +10,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quadmosaic.domain.trace import Trace, tracing
 
+CLIENT_LEFT = 499
+"""The status that nginx gave to requests whose client did not wait for the answer."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answered:
-    """A request that was answered, or that failed with status 500."""
+    """A request that was answered, or that failed with status 500, or was given up with CLIENT_LEFT."""
 
     route: str
     status: int
@@ -48,6 +52,9 @@ class TimeRequests:
         with tracing() as trace:
             try:
                 await self.app(scope, receive, send_timed)
+            except asyncio.CancelledError:
+                status = CLIENT_LEFT
+                raise
             finally:
                 if self.observer is not None:
                     route = getattr(scope.get("route"), "path", "none")

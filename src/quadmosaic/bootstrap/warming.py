@@ -20,8 +20,8 @@ def warm() -> None:
         for grid_id in (grids.default_map_grid(body), grids.mercator_grid(body)):
             grids.load(grid_id)
     geobox = GeoBox(bodies.geographic_id(BODIES[0]), (0, 0, 1, 1), SIZE, SIZE)
-    bands, mask = np.zeros((1, SIZE, SIZE), dtype=np.uint8), np.ones((SIZE, SIZE), dtype=np.bool_)
+    bands, valid = np.zeros((1, SIZE, SIZE), dtype=np.uint8), np.ones((1, SIZE, SIZE), dtype=np.bool_)
     for image_format in ImageFormat:
-        encode(Image(bands=bands, mask=mask), image_format, geobox=geobox, with_mask=image_format is ImageFormat.PNG)
+        encode(Image(bands=bands, valid=valid), image_format, geobox=geobox, with_mask=image_format is ImageFormat.PNG)
     expression_bands("b1+b1")
     describe_colormap("viridis")

@@ -215,7 +215,7 @@ class _Queue:
         if isinstance(answer, Layer):
             self._bands = self._bands or len(answer.bands)
             if len(answer.bands) == self._bands:
-                self._filled |= answer.mask
+                self._filled |= answer.valid.all(axis=0)
         else:
             self._read.count_failure()
 

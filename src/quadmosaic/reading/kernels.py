@@ -15,6 +15,9 @@ RADII = {"bilinear": 1, "cubic": 2, "cubic_spline": 2, "lanczos": 3}
 ANTIALIAS_FROM = 2.0
 """Image pixels per GeoBox pixel from which a kernel widens to smooth: overviews ran out."""
 
+_SHORTEST = float(np.finfo(np.float64).tiny)
+"""Keeps a pixel that spans nothing from being divided by 0."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Taps:
@@ -81,11 +84,12 @@ def taps_of(kernel: str, positions: Floats, *, size: int, scale: float) -> Taps:
 
 
 def area_taps(low: Floats, high: Floats, *, size: int) -> Taps:
-    """Taps of an average: the share of each pixel that lies between `low` and `high`."""
-    count = int(np.ceil((high - low).max())) + 1
+    """Taps of an average: what part of the way from `low` to `high` each pixel takes."""
+    way = high - low
+    count = int(np.ceil(way.max())) + 1
     indices = np.floor(low + 1e-10).astype(np.int64) + np.arange(count)[:, None]
     shares = np.minimum(high, indices + 1) - np.maximum(low, indices)
-    return _within(indices, np.maximum(shares, 0), size)
+    return _within(indices, np.maximum(shares, 0) / np.maximum(way, _SHORTEST), size)
 
 
 def _within(indices: npt.NDArray[np.int64], weights: Floats, size: int) -> Taps:

@@ -17,7 +17,7 @@ class Picture:
     """What a raster has in a GeoBox; the fields are those of `ports.Layer`."""
 
     bands: Bands
-    mask: Flags
+    valid: Flags
     band_names: tuple[str, ...]
     nodata: float | None
     palette: Palette | None
@@ -59,7 +59,7 @@ def finished(
     bands[~valid] = bands.dtype.type(0) if filling is None else filling
     return Picture(
         bands=bands,
-        mask=valid.any(axis=0),
+        valid=valid[:1] if len(valid) == 1 or (valid == valid[:1]).all() else valid,
         band_names=tuple(f"b{index}" for index in indexes),
         nodata=nodata,
         palette=palette,

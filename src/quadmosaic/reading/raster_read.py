@@ -160,7 +160,7 @@ def layer(granule: Granule, picture: Picture) -> Layer:
     return Layer(
         granule=granule,
         bands=picture.bands,
-        mask=picture.mask,
+        valid=picture.valid,
         band_names=picture.band_names,
         nodata=picture.nodata,
         palette=picture.palette,

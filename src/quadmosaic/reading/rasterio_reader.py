@@ -124,7 +124,7 @@ class RasterioReader:
         return Layer(
             granule=granule,
             bands=picture.bands,
-            mask=picture.mask,
+            valid=picture.valid,
             band_names=picture.band_names,
             nodata=picture.nodata,
             palette=picture.palette,

@@ -16,6 +16,9 @@ from quadmosaic.rendering.png import encode_png
 QUALITY = 75
 """Of JPEG and WebP."""
 
+_APART = 8
+"""Steps between 32-bit floats, of which GDAL takes those for equal that are up to four apart, 64-bit ones as well."""
+
 
 class ImageFormat(StrEnum):
     """Formats by their file name extension."""
@@ -107,15 +110,21 @@ def tiff_nodata(dtype: np.dtype[np.generic], nodata: float | None) -> float | No
 def _geotiff(image: Image, *, geobox: GeoBox, with_mask: bool) -> bytes:
     dtype = np.dtype(np.uint8) if image.bands.dtype == np.bool_ else image.bands.dtype
     nodata = tiff_nodata(dtype, image.nodata)
+    mask = image.mask if with_mask or nodata is None else None
+    fill = dtype.type(0 if nodata is None else nodata)
+    values = image.bands.astype(dtype, copy=False)
+    if mask is None:
+        values = np.where(values == fill, _beside(fill), values)
     return encode_geotiff(
-        _filled(image, dtype, nodata),
-        crs=geobox.crs,
-        bounds=geobox.bounds,
-        nodata=nodata,
-        mask=image.mask if with_mask or nodata is None else None,
+        np.where(image.valid, values, fill), crs=geobox.crs, bounds=geobox.bounds, nodata=nodata, mask=mask
     )
 
 
-def _filled(image: Image, dtype: np.dtype[np.generic], nodata: float | None) -> npt.NDArray[np.generic]:
-    fill = np.array(0 if nodata is None else nodata).astype(dtype)
-    return np.where(image.mask, image.bands, fill).astype(dtype)
+def _beside(nodata: np.generic) -> np.generic:
+    """What a valid value becomes that would read as nodata: a number next to it, as in GDAL's warper."""
+    if isinstance(nodata, np.floating):
+        step = float(max(np.finfo(nodata.dtype).eps, np.finfo(np.float32).eps))
+        beside: np.generic = nodata.dtype.type(float(nodata) * (1 - _APART * step) or np.finfo(nodata.dtype).tiny)
+        return beside
+    number, lowest = int(nodata.item()), np.iinfo(nodata.dtype.name).min
+    return nodata.dtype.type(number + 1 if number == lowest else number - 1)

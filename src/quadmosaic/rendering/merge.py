@@ -1,27 +1,34 @@
 """Merging layers into one image by a pixel selection, after an expression where there is one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from quadmosaic.domain.errors import Invalid
-from quadmosaic.ports import Layer
+from quadmosaic.ports import Layer, valid_pixels
 from quadmosaic.rendering.selections import Bands, Flags, Merger, merger
 
 COMPUTED = frozenset({"mean", "median", "stdev", "count"})
 """Selections whose values need not be any granule's own."""
+OTHER_UNITS = frozenset({"stdev", "count"})
+"""Those of them whose values are of another kind, among which the granules' nodata may be a value like any other."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Image:
-    """Pixels ready to be drawn: `bands` is (band, height, width), `mask` is (height, width), True where valid."""
+    """Pixels ready to be drawn: `bands` is (band, height, width), `valid` too, or (1, height, width) for all bands."""
 
     bands: npt.NDArray[np.generic]
-    mask: npt.NDArray[np.bool_]
+    valid: npt.NDArray[np.bool_]
     nodata: float | None = None
     palette: Mapping[int, tuple[int, int, int, int]] | None = None
+
+    @property
+    def mask(self) -> npt.NDArray[np.bool_]:
+        """Where any band is valid, (height, width)."""
+        return valid_pixels(self.valid)
 
 
 def check_expression(expression: str) -> str:
@@ -68,8 +75,8 @@ class Merge:
         """
         if self._first is None:
             self._first = layer
-        bands = layer.bands if self.expression is None else _computed(layer, self.expression)
-        self._merger.feed(bands, layer.mask)
+        fed = (layer.bands, layer.valid) if self.expression is None else _computed(layer, self.expression)
+        self._merger.feed(*fed)
 
     def accepts(self, layer: Layer) -> bool:
         """Whether the layer has as many bands as those before it."""
@@ -80,29 +87,32 @@ class Merge:
         merged = self._merger.result()
         if merged is None or self._first is None:
             return None
-        bands, mask = merged
+        bands, valid = merged
         is_derived = self.expression is not None
         return Image(
             bands=bands.view(np.uint8) if bands.dtype == np.bool_ else bands,
-            mask=mask,
-            nodata=None if is_derived or self.pixel_selection == "count" else self._first.nodata,
+            valid=valid,
+            nodata=None if is_derived or self.pixel_selection in OTHER_UNITS else self._first.nodata,
             palette=None if is_derived or self.pixel_selection in COMPUTED else self._first.palette,
         )
 
 
-# In quotes, since numpy imports `ma` when it is first named, which no tile needs.
-def _masked(bands: Bands, valid: Flags) -> "np.ma.MaskedArray":
-    return np.ma.MaskedArray(bands, mask=np.broadcast_to(~valid, bands.shape).copy())
-
-
-def _computed(layer: Layer, expression: str) -> Bands:
+def _computed(layer: Layer, expression: str) -> tuple[Bands, Flags]:
+    """What an expression gives, valid where all bands that it names are."""
     from rio_tiler.errors import InvalidExpression
     from rio_tiler.expression import apply_expression, get_expression_blocks
 
     blocks = get_expression_blocks(expression)
     try:
-        result = apply_expression(blocks, list(layer.band_names), _masked(layer.bands, layer.mask))
-    except (InvalidExpression, KeyError) as error:
+        result = apply_expression(blocks, list(layer.band_names), np.ma.MaskedArray(layer.bands))
+        return np.asarray(result.data), _valid_for(layer, blocks)
+    except (InvalidExpression, KeyError, ValueError) as error:
         names = ", ".join(layer.band_names)
         raise Invalid(f"{expression!r} cannot be computed from bands {names}", field="expression") from error
-    return np.asarray(result.data)
+
+
+def _valid_for(layer: Layer, blocks: Sequence[str]) -> Flags:
+    if len(layer.valid) == 1:
+        return layer.valid
+    known = [[layer.band_names.index(f"b{band}") for band in expression_bands(block)] for block in blocks]
+    return np.stack([layer.valid[bands].all(axis=0) for bands in known])

@@ -24,7 +24,7 @@ _STRIP_BYTES = 1 << 20
 
 
 class Merger(Protocol):
-    """Takes bands (band, height, width) with the pixels (height, width) at which they are valid."""
+    """Takes bands (band, height, width) with where they are valid: of the same shape, or (1, height, width)."""
 
     @property
     def done(self) -> bool:
@@ -84,13 +84,16 @@ class Extreme:
             self._merged = bands, valid
             return
         before, filled = self._merged
-        decides = self.better(bands[-1], before[-1]) if self.by_last else self.better(bands, before)
+        decides = self.better(bands, before)
+        if self.by_last:
+            decides = valid[-1:] & (~filled[-1:] | decides[-1:])
         self._merged = np.where(valid & (~filled | decides), bands, before), filled | valid
 
     def result(self) -> tuple[Bands, Flags] | None:
         if self._merged is None or not self.by_last:
             return self._merged
-        return self._merged[0][:-1], self._merged[1]
+        bands, valid = self._merged
+        return bands[:-1], valid if len(valid) == 1 else valid[:-1]
 
 
 @dataclass(kw_only=True)
@@ -107,7 +110,7 @@ class Mean:
             self._total, self._count = np.zeros(bands.shape), np.zeros(valid.shape, np.int32)
             self._dtype = bands.dtype
         self._total += np.where(valid, bands, 0)
-        self._count += valid
+        self._count = self._count + valid
 
     def result(self) -> tuple[Bands, Flags] | None:
         if self._total is None:
@@ -128,7 +131,7 @@ class Deviation:
         if self._mean is None:
             self._mean, self._squares = np.zeros(bands.shape), np.zeros(bands.shape)
             self._count = np.zeros(valid.shape, np.int32)
-        self._count += valid
+        self._count = self._count + valid
         values = np.where(valid, bands, self._mean).astype(np.float64)
         off = values - self._mean
         self._mean += off / np.maximum(self._count, 1)
@@ -167,27 +170,28 @@ class Median:
     def result(self) -> tuple[Bands, Flags] | None:
         if not self._layers:
             return None
-        first, valid = self._layers[0]
-        merged, filled = np.empty_like(first), np.empty_like(valid)
+        first = self._layers[0][0]
+        planes = max(len(valid) for _, valid in self._layers)
+        merged, filled = np.empty_like(first), np.empty((planes, *first.shape[1:]), np.bool_)
         row = max(1, sum(bands[:, 0].nbytes for bands, _ in self._layers))
         step = max(1, _STRIP_BYTES // row)
-        for top in range(0, len(valid), step):
+        for top in range(0, first.shape[1], step):
             rows = slice(top, top + step)
-            merged[:, rows], filled[rows] = _medians(
+            merged[:, rows], filled[:, rows] = _medians(
                 np.stack([bands[:, rows] for bands, _ in self._layers]),
-                np.stack([fits[rows] for _, fits in self._layers]),
+                np.stack([np.broadcast_to(valid, (planes, *valid.shape[1:]))[:, rows] for _, valid in self._layers]),
             )
         return merged, filled
 
 
 def _medians(bands: Bands, valid: Flags) -> tuple[Floats, Flags]:
-    """Of (layer, band, row, column) and (layer, row, column)."""
+    """Of (layer, band, row, column), both, the second with one band for all or as many."""
     floating = np.issubdtype(bands.dtype, np.floating)
     last = np.inf if floating else np.iinfo(bands.dtype).max  # type: ignore[type-var]
-    ordered = np.sort(np.where(valid[:, None], bands, bands.dtype.type(last)), axis=0)
+    ordered = np.sort(np.where(valid, bands, bands.dtype.type(last)), axis=0)
     count = valid.sum(axis=0)
     low, high = (
-        np.take_along_axis(ordered, np.broadcast_to(np.maximum(at, 0), (1, *ordered.shape[1:])), axis=0)[0]
+        np.take_along_axis(ordered, np.broadcast_to(np.maximum(at, 0), ordered.shape[1:])[np.newaxis], axis=0)[0]
         for at in ((count - 1) // 2, count // 2 - (count == 0))
     )
     return (low.astype(np.float64) + high) / 2, count > 0
@@ -195,7 +199,7 @@ def _medians(bands: Bands, valid: Flags) -> tuple[Floats, Flags]:
 
 @dataclass(kw_only=True)
 class Count:
-    """How many values are valid: bytes for fewer than 256 layers, and valid everywhere."""
+    """How many values of the first band are valid: bytes for fewer than 256 layers, and valid everywhere."""
 
     done: bool = field(init=False, default=False)
     _layers: int = field(init=False, default=0)
@@ -203,12 +207,12 @@ class Count:
 
     def feed(self, bands: Bands, valid: Flags) -> None:  # noqa: ARG002 - only what is valid counts
         self._layers += 1
-        self._count = valid.astype(np.int64) if self._count is None else self._count + valid
+        self._count = valid[:1].astype(np.int64) if self._count is None else self._count + valid[:1]
 
     def result(self) -> tuple[Bands, Flags] | None:
         if self._count is None:
             return None
-        counts = self._count.astype(np.uint8 if self._layers < 256 else np.int64)[np.newaxis]
+        counts = self._count.astype(np.uint8 if self._layers < 256 else np.int64)
         return counts, np.ones(self._count.shape, np.bool_)
 
 

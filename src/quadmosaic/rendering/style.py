@@ -117,16 +117,16 @@ def parse_color_formula(text: str) -> str:
 
 def colored(image: Image, style: Style) -> Image:
     """Rescale, formula and colormap, those that the style has, in this order. Raises Invalid for a misfit."""
-    bands, mask = image.bands, image.mask
+    bands, valid = image.bands, image.valid
     if style.rescale:
-        bands = stretched(bands, mask, style.rescale)
+        bands = stretched(bands, valid, style.rescale)
     if style.color_formula:
         bands = _apply_formula(bands, style.color_formula)
     if style.colormap is not None:
         bands, visible = _apply_colormap(bands, style.colormap)
-        mask = mask & visible
+        valid = valid & visible
     derived = not style.is_plain
-    return Image(bands=bands, mask=mask, nodata=None if derived else image.nodata, palette=None)
+    return Image(bands=bands, valid=valid, nodata=None if derived else image.nodata, palette=None)
 
 
 def view(image: Image, style: Style, *, stretch: Sequence[Range]) -> Image:
@@ -136,13 +136,13 @@ def view(image: Image, style: Style, *, stretch: Sequence[Range]) -> Image:
     shown = image
     if style.colormap is None and len(image.bands) not in (1, VISIBLE_BANDS):
         kept = VISIBLE_BANDS if len(image.bands) > VISIBLE_BANDS else 1
-        shown = Image(bands=image.bands[:kept], mask=image.mask, nodata=image.nodata)
+        shown = Image(bands=image.bands[:kept], valid=image.valid[:kept], nodata=image.nodata)
     dtype = shown.bands.dtype
     if not style.rescale and not _speaks_of_values(style, dtype) and needs_stretch(dtype, stretch):
         style = replace(style, rescale=tuple(stretch[: len(shown.bands)]) or (_type_range(dtype),))
     result = colored(shown, style)
-    bands = np.where(result.mask, result.bands, 0).astype(np.uint8)
-    return Image(bands=bands, mask=result.mask)
+    bands = np.where(result.valid, result.bands, 0).astype(np.uint8)
+    return Image(bands=bands, valid=result.valid)
 
 
 def needs_stretch(dtype: np.dtype[np.generic], stretch: Sequence[Range]) -> bool:
@@ -167,17 +167,17 @@ def _type_range(dtype: np.dtype[np.generic]) -> Range:
 
 
 def stretched(
-    bands: npt.NDArray[np.generic], mask: npt.NDArray[np.bool_], ranges: Sequence[Range]
+    bands: npt.NDArray[np.generic], valid: npt.NDArray[np.bool_], ranges: Sequence[Range]
 ) -> npt.NDArray[np.uint8]:
     """Bands stretched linearly from their (low, high) to 0..255, 0 where invalid."""
     if len(ranges) not in (1, len(bands)):
         raise Invalid(f"{len(ranges)} ranges for {len(bands)} bands: give one or as many", field="rescale")
     pairs = ranges if len(ranges) == len(bands) else [ranges[0]] * len(bands)
-    valid = np.where(mask, bands, pairs[0][0]).astype(np.float64)
+    numbers = np.where(valid, bands, pairs[0][0]).astype(np.float64)
     rescaled = [
-        (band.clip(low, high) - low) / (high - low) * 255 for band, (low, high) in zip(valid, pairs, strict=True)
+        (band.clip(low, high) - low) / (high - low) * 255 for band, (low, high) in zip(numbers, pairs, strict=True)
     ]
-    return np.where(mask, np.stack(rescaled), 0).astype(np.uint8)
+    return np.where(valid, np.stack(rescaled), 0).astype(np.uint8)
 
 
 def _apply_formula(bands: npt.NDArray[np.generic], formula: str) -> npt.NDArray[np.uint8]:

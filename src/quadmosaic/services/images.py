@@ -83,15 +83,15 @@ class Images:
         if request.strict and (merged.failed or found.cut):
             raise Unavailable(_complaint(merged.failed))
         body, chosen, unstretched = None, image_format or ImageFormat.PNG, False
-        image = merged.image if merged.image is not None and merged.image.mask.any() else None
+        image = merged.image if merged.image is not None and merged.image.valid.any() else None
         if image is not None:
             left_s = max(0.0, deadline_s - (read - started))
             stretch = await self._stretch(version, request, profile, chosen, timeout_s=left_s)
             unstretched = not stretch and _is_stretched(request, chosen)
             body, chosen = await self._work(Step.ENCODE, _encoded, image, grown, request, image_format, stretch)
         elif fill_empty:
-            image = blank(profile, request, width=grown.width, height=grown.height)
-            body, chosen = await self._work(Step.ENCODE, _encoded, image, grown, request, image_format, ())
+            image = blank(profile, request)
+            body, chosen = await self._work(Step.ENCODE, _encoded_blank, image, grown, request, image_format)
         return Rendered(
             body=body,
             image_format=chosen,
@@ -125,7 +125,7 @@ class Images:
                     failed.append(ReadFailure(answer.granule, f"has {len(answer.bands)} bands, unlike the others"))
                 else:
                     await self._work(Step.MERGE, merge.add, answer)
-                    used += [answer.granule.id] if answer.mask.any() else []
+                    used += [answer.granule.id] if answer.valid.any() else []
                 if merge.done:
                     break
         image = await self._work(Step.MERGE, merge.result)
@@ -193,22 +193,31 @@ def _encoded(
     return encode(picture, image_format, geobox=geobox, with_mask=with_mask), image_format
 
 
+def _encoded_blank(
+    pixel: Image, geobox: GeoBox, request: ImageRequest, image_format: ImageFormat | None
+) -> tuple[bytes, ImageFormat]:
+    size = (1, geobox.height, geobox.width)
+    image = replace(pixel, bands=np.tile(pixel.bands, size), valid=np.tile(pixel.valid, size))
+    return _encoded(image, geobox, request, image_format, ())
+
+
 def _own_ranges(image: Image) -> Ranges:
     """Ranges of the image alone, where those of the mosaic are not known; empty where nothing is finite."""
-    values = [band[image.mask & np.isfinite(band)] for band in image.bands]
+    valid = np.broadcast_to(image.valid, image.bands.shape) & np.isfinite(image.bands)
+    values = [band[where] for band, where in zip(image.bands, valid, strict=True)]
     return value_ranges(values) if all(band.size for band in values) else ()
 
 
-def blank(profile: AssetProfile, request: ImageRequest, *, width: int, height: int) -> Image:
-    """An image without data, with the bands and the type that the request gives where there are data.
+def blank(profile: AssetProfile, request: ImageRequest) -> Image:
+    """One pixel without data, with the bands and the type that the request gives where there are data.
 
     Raises Invalid (field "bidx" or "expression") for bands that the asset lacks.
     """
     indexes = band_indexes(profile, request)
     layer = Layer(
         granule=Granule(id="", hrefs={}, footprint=shapely.Point()),
-        bands=np.zeros((len(indexes), height, width), dtype="float32" if request.unscale else profile.dtype or "uint8"),
-        mask=np.zeros((height, width), dtype=np.bool_),
+        bands=np.zeros((len(indexes), 1, 1), dtype="float32" if request.unscale else profile.dtype or "uint8"),
+        valid=np.zeros((1, 1, 1), dtype=np.bool_),
         band_names=tuple(f"b{index}" for index in indexes),
         nodata=profile.nodata if request.nodata is None else request.nodata,
         palette=profile.palette,

@@ -32,6 +32,6 @@ def layout(profile: AssetProfile, request: ImageRequest, image_format: ImageForm
         return Layout(bands=VISIBLE_BANDS + has_alpha, dtype="uint8", nodata=None)
     if profile.dtype is None or profile.count is None:
         raise Unavailable(f"the files of asset {profile.key!r} have not been read yet, so their type is not known")
-    values = colored(blank(profile, request, width=1, height=1), request.style)
+    values = colored(blank(profile, request), request.style)
     dtype = np.dtype(np.uint8) if values.bands.dtype == np.bool_ else values.bands.dtype
     return Layout(bands=len(values.bands), dtype=dtype.name, nodata=tiff_nodata(dtype, values.nodata))

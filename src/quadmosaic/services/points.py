@@ -24,7 +24,10 @@ POINT_SIZE = 2e-7
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PointValue:
-    """`values` per band, None where the granule has no data there; `reason` when it could not be read."""
+    """`values` per band, a band without data being None, and all of them where none has any.
+
+    `reason` says why the granule could not be read.
+    """
 
     granule_id: str
     bands: tuple[str, ...]
@@ -81,9 +84,11 @@ def _value(answer: Layer | ReadFailure, expression: str | None) -> PointValue:
     merge.add(answer)
     image = merge.result()
     names = tuple(expression.split(";")) if expression else answer.band_names
-    if image is None or not image.mask.all():
+    if image is None or not image.valid.any():
         return PointValue(granule_id=answer.granule.id, bands=names, values=None)
-    values = tuple(_json_number(value) for value in image.bands[:, 0, 0].tolist())
+    valid = np.broadcast_to(image.valid, image.bands.shape)[:, 0, 0].tolist()
+    numbers = zip(image.bands[:, 0, 0].tolist(), valid, strict=True)
+    values = tuple(_json_number(value) if is_valid else None for value, is_valid in numbers)
     return PointValue(granule_id=answer.granule.id, bands=names, values=values)
 
 

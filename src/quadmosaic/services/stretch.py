@@ -81,11 +81,11 @@ async def _sample(
     geobox = GeoBox(bodies.geographic_id(body), granule.footprint.bounds, SAMPLE_SIZE, SAMPLE_SIZE)
     async with aclosing(reader.read([granule], geobox, options, headers=headers)) as answers:
         async for answer in answers:
-            if isinstance(answer, Layer) and answer.mask.any():
+            if isinstance(answer, Layer) and answer.valid.any():
                 merge = Merge(pixel_selection="first", expression=expression)
                 merge.add(answer)
                 image = merge.result()
-                return None if image is None else _finite(image.bands[:, image.mask])
+                return None if image is None else _finite(image.bands[:, image.valid.all(axis=0)])
     return None
 
 
