@@ -137,6 +137,27 @@ async def test_an_average_weighs_areas_where_axes_are_turned(reader: GranuleRead
     assert min(np.abs(layer.bands[0] - each).max() for each in expected) < 0.5
 
 
+@pytest.mark.parametrize("crs", [MARS, "IAU_2015:49930"])
+async def test_an_average_of_less_than_a_pixel_is_that_pixel(reader: GranuleReader, tmp_path: Path, crs: str) -> None:
+    path = write_raster(tmp_path / "a.tif", ramp(64, 64), crs=MARS, bounds=BOX.bounds)
+    x, y = pyproj.Transformer.from_crs(MARS, crs, always_xy=True).transform(3250, 3250)
+    box = GeoBox(crs, (x - 0.05, y - 0.05, x + 0.05, y + 0.05), 16, 16)
+    kinds = [
+        await read_layer(reader, path, box, resampling=kernel, reproject=kernel) for kernel in ("nearest", "average")
+    ]
+    np.testing.assert_array_equal(kinds[1].bands, kinds[0].bands)
+
+
+async def test_what_is_valid_is_said_of_each_band(reader: GranuleReader, tmp_path: Path) -> None:
+    data = np.full((2, 64, 64), 5, np.int16)
+    data[1, :, :32] = -1
+    path = write_raster(tmp_path / "a.tif", data, crs=MARS, bounds=BOX.bounds, nodata=-1)
+    layer = await read_layer(reader, path, BOX)
+    np.testing.assert_array_equal(layer.valid, data == 5)
+    assert layer.mask.all()
+    np.testing.assert_array_equal(layer.bands, data)
+
+
 OCENTRIC = str(grids.load("MarsGeographicOcentric").crs.to_wkt())
 
 

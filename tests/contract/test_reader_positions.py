@@ -15,7 +15,7 @@ from quadmosaic.domain import bodies, grids
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.domain.grids import Tile
 from quadmosaic.ports import GranuleReader
-from rasters import ground_distance, write_degrees
+from rasters import ground_distance, write_degrees, write_raster
 
 EQUIRECTANGULAR = "MarsEquidistantCylindricalSphere"
 MERCATOR = "MarsMercatorSphere"
@@ -95,14 +95,30 @@ async def test_a_raster_across_180_serves_both_sides(
             assert (await check_places(reader, path, box, pixel=0.3, kernel=kernel)).all()
 
 
-async def test_a_tile_over_the_seam_of_a_raster_gets_both_its_ends(reader: GranuleReader, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kernel", ["nearest", "bilinear", "average"])
+async def test_a_tile_over_the_seam_of_a_raster_gets_both_its_ends(
+    reader: GranuleReader, tmp_path: Path, kernel: str
+) -> None:
     path = write_degrees(tmp_path / "a.tif", crs="IAU_2015:49900", bounds=(0, -90, 360, 90), size=(720, 360))
     box = GeoBox("IAU_2015:49910", (-20 * DEGREE, -10 * DEGREE, 20 * DEGREE, 10 * DEGREE), 128, 64)
-    layer = await read_layer(reader, path, box)
+    layer = await read_layer(reader, path, box, resampling=kernel, reproject=kernel)
     assert layer.mask.all()
     assert layer.bands[0].min() < -19
     assert layer.bands[0].max() > 19
-    await check_places(reader, path, box, pixel=0.5)
+    off = ground_distance((layer.bands[0], layer.bands[1]), true_degrees(box))
+    assert off.max() <= 0.75 * 0.5
+
+
+async def test_pixels_beyond_180_come_from_the_other_end(reader: GranuleReader, tmp_path: Path) -> None:
+    """A tile's first column lies beyond 180, the others before it: an average must not span what is between them."""
+    rows = np.broadcast_to(np.arange(100.0, dtype=np.float32)[:, None], (1, 100, 200))
+    ends = np.where(np.arange(200) < 100, 0, 1000).astype(np.float32) + rows
+    path = write_raster(tmp_path / "a.tif", ends, crs="IAU_2015:49900", bounds=(-180, -45, 180, 45))
+    box = GeoBox("IAU_2015:49910", (-185 * DEGREE, -10 * DEGREE, -155 * DEGREE, 10 * DEGREE), 6, 4)
+    layer = await read_layer(reader, path, box, resampling="average", reproject="average")
+    assert layer.mask.all()
+    assert (layer.bands[0, :, 0] > 1000).all()
+    assert (layer.bands[0, :, 1:] < 100).all()
 
 
 @pytest.mark.parametrize(

@@ -323,7 +323,7 @@ async def test_publishing_goes_on_when_a_sweep_moved_the_head(engine: Engine) ->
     contents = indexes(4)
     versions = await publish_all(open_on(engine.bucket()), *contents[:3])
     hooked = Hooked(engine.bucket())
-    hooked.before_publish = lambda: open_on(engine.bucket()).sweep(keep=2, younger_than=NOW, spare=timedelta(seconds=1))
+    hooked.before_publish = lambda: open_on(engine.bucket()).sweep(keep=2, younger_than=NOW, spare=timedelta(minutes=5))
     version = await publish(open_on(hooked), contents[3], expected=versions[2].number)
     assert await open_on(engine.bucket()).head("jezero") == version.number
     assert await is_whole(engine, version, contents[3])

@@ -9,7 +9,17 @@ from affine import Affine
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.reading.coordinates import Coordinates
 from quadmosaic.reading.numbers import Flags
-from quadmosaic.reading.positions import TIE, Floats, centres, coincide, locate, period, scale_of, spread_of
+from quadmosaic.reading.positions import (
+    TIE,
+    Floats,
+    centres,
+    coincide,
+    locate,
+    of_one_turn,
+    period,
+    scale_of,
+    spread_of,
+)
 
 type Turns = npt.NDArray[np.int8]
 
@@ -42,6 +52,8 @@ def place(geobox: GeoBox, found: Coordinates, *, crs: str, transform: Affine, wi
     columns, rows = pixels.a * found.x + pixels.c, pixels.e * found.y + pixels.f
     if not upright:
         columns, rows = columns + pixels.b * found.y, rows + pixels.d * found.x
+    if span is not None:
+        columns = _unwound(columns, abs(span * pixels.a), separable=found.separable)
     across, down = _is_within(columns, width), _is_within(rows, height)
     turns = np.zeros(columns.shape, np.int8)
     for turn in (1, -1) if span is not None and not across.all() else ():
@@ -51,7 +63,7 @@ def place(geobox: GeoBox, found: Coordinates, *, crs: str, transform: Affine, wi
         turns[reached] = turn
         across = across | reached
     inside = across & down
-    known = _of_one_turn(inside, turns)
+    known = of_one_turn(inside, turns)
     every_column, every_row = np.broadcast_to(columns, inside.shape), np.broadcast_to(rows, inside.shape)
     return Placement(
         columns=columns,
@@ -80,16 +92,24 @@ def _exact(geobox: GeoBox, crs: str, transform: Affine, width: int, height: int)
     )
 
 
+def _unwound(columns: Floats, turn: float, *, separable: bool) -> Floats:
+    """Columns that do not jump back by a whole `turn` where longitudes do; those in the middle stay as they are."""
+    if not separable:
+        middle = columns[columns.shape[0] // 2, columns.shape[1] // 2]
+        near = np.nanmax(columns) - np.nanmin(columns) <= turn / 2 or not np.isfinite(middle)
+        return columns if near else columns - turn * np.round((columns - middle) / turn)
+    known = np.flatnonzero(np.isfinite(columns[0]))
+    row = columns[0, known]
+    if row.size < 2 or np.abs(np.diff(row)).max() <= turn / 2:
+        return columns
+    steady, middle = np.unwrap(row, period=turn), row.size // 2
+    unwound = columns.copy()
+    unwound[0, known] = steady + (row[middle] - steady[middle])
+    return unwound
+
+
 def _is_within(positions: Floats, size: int) -> Flags:
     return (positions >= -TIE) & (positions < size - TIE)
-
-
-def _of_one_turn(inside: Flags, turns: Turns) -> Flags:
-    if not turns.any() or not inside.any():
-        return inside
-    every_turn = np.broadcast_to(turns, inside.shape)
-    one: Flags = inside & (every_turn == every_turn[inside][0])
-    return one
 
 
 def _same_crs(geobox: GeoBox, found: Coordinates, span: float | None) -> bool:

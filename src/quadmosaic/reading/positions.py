@@ -60,7 +60,7 @@ def locate(geobox: GeoBox, *, crs: str, transform: Affine, width: int, height: i
             turns[found] = turn
             inside |= found
     dx, dy = geobox.resolution
-    known = inside & (turns == turns[inside][0]) if inside.any() else inside
+    known = of_one_turn(inside, turns)
     return Positions(
         columns=columns,
         rows=rows,
@@ -71,6 +71,14 @@ def locate(geobox: GeoBox, *, crs: str, transform: Affine, width: int, height: i
         spread=spread_of(columns, rows, known),
         same_crs=coincide(x, gx, span, abs(dx)) and coincide(y, gy, None, abs(dy)),
     )
+
+
+def of_one_turn(inside: npt.NDArray[np.bool_], turns: npt.NDArray[np.int8]) -> npt.NDArray[np.bool_]:
+    """Of the pixels `inside` (height, width) those of the turn that most have: no step between two is a leap."""
+    if not turns.any():
+        return inside
+    each = [inside & (turns == turn) for turn in np.unique(turns)]
+    return max(each, key=np.count_nonzero)
 
 
 def nearest(positions: Floats, *, scale: float = 1.0, size: int) -> npt.NDArray[np.int64]:

@@ -71,7 +71,7 @@ def _read(
     valid = np.zeros(bands.shape, np.bool_)
     if positions.inside.any():
         kernel = choose_kernel(options, same_crs=positions.same_crs, palette=palette is not None)
-        by_gdal = kernel == NEAREST or _is_for_gdal(kernel, crs, geobox, dataset.transform)
+        by_gdal = kernel == NEAREST or _is_for_gdal(kernel, crs, geobox, dataset.transform, positions)
         with _level(source, dataset, indexes[0], positions) as image:
             for turn in np.unique(positions.turns[positions.inside]).tolist():
                 if not wanted():
@@ -156,17 +156,26 @@ class Part:
         )
 
 
-def _is_for_gdal(kernel: str, crs: str, geobox: GeoBox, transform: Affine) -> bool:
+def _is_for_gdal(kernel: str, crs: str, geobox: GeoBox, transform: Affine, positions: Positions) -> bool:
     """Whether GDAL knows the kernel between these CRSs. Raises Unreadable where nothing does.
 
-    Its average takes the box between two corners of a pixel, which is a line where axes are turned by 45 degrees.
+    Its average takes the box between two corners of a pixel, which is a line where axes are turned by 45 degrees, and
+    goes around the body where longitudes wrap between them.
     """
     by_gdal = warp_crs(crs, geobox.crs) is not None
     if not by_gdal and kernel not in FAST_KERNELS:
         names = ", ".join(sorted(FAST_KERNELS))
         raise Unreadable(f"{kernel} is not known for ocentric latitudes; {names} are")
     upright = transform.b == transform.d == 0
-    return by_gdal and (kernel != AVERAGE or (upright and is_separable(geobox.crs, crs)))
+    return by_gdal and (
+        kernel != AVERAGE or (upright and is_separable(geobox.crs, crs) and not _is_far_across(positions, transform.a))
+    )
+
+
+def _is_far_across(positions: Positions, pixel: float) -> bool:
+    """Whether the positions are more than half a turn apart, so that longitudes may wrap between them."""
+    across = positions.columns[positions.inside]
+    return positions.period is not None and bool(np.ptp(across) > abs(positions.period / pixel) / 2)
 
 
 def _weighed(part: Part, pixels: Pixels, kernel: str) -> tuple[Bands, Flags]:
