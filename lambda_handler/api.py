@@ -1,5 +1,8 @@
 """The Lambda function of maps and tiles, which only reads: an HTTP event in, the application called, nothing else."""
 
+from lambda_handler import beginning
+
+# isort: split
 from lambda_handler import logs, snapshots
 from lambda_handler.edge import http_handler
 from lambda_handler.invocations import seconds_left
@@ -23,3 +26,4 @@ served = bootstrap.maps_served(settings, deadline=deadline)
 app = served.app
 handler = http_handler(app)
 snapshots.prepare(served)
+beginning.end()

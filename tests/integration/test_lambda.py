@@ -4,6 +4,7 @@ import base64
 import importlib
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Generator
@@ -178,3 +179,12 @@ def test_the_registry_imports_no_library_of_rasters_and_catalogs(toys: Toys) -> 
         check=True,
     )
     assert found.stdout.split() == ["imported"]
+
+
+def test_garbage_is_collected_again_once_a_function_has_begun(tmp_path: Path) -> None:
+    script = "import gc, lambda_handler.api; print(gc.isenabled(), gc.get_freeze_count() > 10_000)"
+    environment = os.environ | {"QUADMOSAIC_STORE": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True, cwd=REPOSITORY
+    )
+    assert done.stdout.split() == ["True", "True"]

@@ -1,5 +1,6 @@
 """Which granules touch an area: one look-up of index cells, merged into one order, filtered by footprint."""
 
+import asyncio
 import json
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +20,8 @@ TILE_CELLS = 8
 """Index cells looked up one by one for a tile; RAN: a tile of another grid of the same zoom touches up to five."""
 PREFIX_CELLS = 4096
 """Index cells read below one ancestor before a look-up is cut."""
+MANY = 1000
+"""Granules in lists from which it would take the event loop milliseconds to choose."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,7 +48,7 @@ async def touching_tile(store: MosaicStore, version: Version, grid: Grid, tile: 
     if grid is index_grid(version.manifest) and not grid.coalescing:
         keys, zoom = _own_cell(grid, tile, version.manifest.quadkey_zoom)
         lookup = await _look_up(store, version, keys, zoom)
-        return _touching(lookup, area, limit=limit)
+        return await _touching(lookup, area, limit=limit)
     return await touching_area(store, version, area, limit=limit)
 
 
@@ -59,7 +62,7 @@ async def touching_area(store: MosaicStore, version: Version, area: shapely.Geom
     grid, zoom = index_grid(version.manifest), version.manifest.quadkey_zoom
     keys, zoom = covering.cells_touching(area, grid, zoom, max_cells=TILE_CELLS)
     lookup = await _look_up(store, version, keys, zoom)
-    return _touching(lookup, area, limit=limit)
+    return await _touching(lookup, area, limit=limit)
 
 
 async def touching_point(store: MosaicStore, version: Version, lon: float, lat: float, *, limit: int) -> Found:
@@ -72,7 +75,7 @@ async def touching_point(store: MosaicStore, version: Version, lon: float, lat: 
         return Found(granules=())
     tile = Tile(x=min(int(column), width - 1), y=min(int(row), height - 1), z=zoom)
     lookup = await _look_up(store, version, (grid.quadkey(tile),), zoom)
-    return _touching(lookup, shapely.Point(lon, lat), limit=limit)
+    return await _touching(lookup, shapely.Point(lon, lat), limit=limit)
 
 
 def _own_cell(grid: Grid, tile: Tile, quadkey_zoom: int) -> tuple[tuple[Quadkey, ...], int]:
@@ -89,7 +92,14 @@ async def _look_up(store: MosaicStore, version: Version, keys: tuple[Quadkey, ..
         return await store.lookup_prefix(version, keys, limit=PREFIX_CELLS)
 
 
-def _touching(lookup: Lookup, area: shapely.Geometry, *, limit: int) -> Found:
+async def _touching(lookup: Lookup, area: shapely.Geometry, *, limit: int) -> Found:
+    """Those of the look-up that touch the area, found in a thread where they are many."""
+    if sum(map(len, lookup.cells.values())) < MANY:
+        return _found(lookup, area, limit)
+    return await asyncio.to_thread(_found, lookup, area, limit)
+
+
+def _found(lookup: Lookup, area: shapely.Geometry, limit: int) -> Found:
     granules = ordering.merged(list(lookup.cells.values()))
     shapely.prepare(area)
     touches = shapely.intersects(area, [granule.footprint for granule in granules])
