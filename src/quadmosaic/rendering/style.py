@@ -141,7 +141,8 @@ def view(image: Image, style: Style, *, stretch: Sequence[Range]) -> Image:
     if not style.rescale and not _speaks_of_values(style, dtype) and needs_stretch(dtype, stretch):
         style = replace(style, rescale=tuple(stretch[: len(shown.bands)]) or (_type_range(dtype),))
     result = colored(shown, style)
-    bands = np.where(result.valid, result.bands, 0).astype(np.uint8)
+    bands = result.bands if result.valid.all() else np.where(result.valid, result.bands, 0)
+    bands = bands.astype(np.uint8, copy=False)
     return Image(bands=bands, valid=result.valid)
 
 
@@ -173,11 +174,26 @@ def stretched(
     if len(ranges) not in (1, len(bands)):
         raise Invalid(f"{len(ranges)} ranges for {len(bands)} bands: give one or as many", field="rescale")
     pairs = ranges if len(ranges) == len(bands) else [ranges[0]] * len(bands)
-    numbers = np.where(valid, bands, pairs[0][0]).astype(np.float64)
-    rescaled = [
-        (band.clip(low, high) - low) / (high - low) * 255 for band, (low, high) in zip(numbers, pairs, strict=True)
-    ]
-    return np.where(valid, np.stack(rescaled), 0).astype(np.uint8)
+    if bands.dtype == np.uint8:
+        tables = [_scaled(_BYTES, pair) for pair in pairs]
+        result = np.stack([table[band] for table, band in zip(tables, bands, strict=True)])
+    else:
+        result = np.stack([_scaled(band, pair) for band, pair in zip(bands, pairs, strict=True)])
+    return result if valid.all() else np.where(valid, result, np.uint8(0))
+
+
+_BYTES = np.arange(256, dtype=np.uint8)
+
+
+def _scaled(values: npt.NDArray[np.generic], pair: Range) -> npt.NDArray[np.uint8]:
+    """Values with what is not a number as the lowest, so that nothing is cast that has no byte."""
+    low, high = pair
+    scaled = np.fmax(values, low, dtype=np.float64)
+    np.minimum(scaled, high, out=scaled)
+    scaled -= low
+    scaled /= high - low
+    scaled *= 255
+    return np.asarray(scaled.astype(np.uint8))
 
 
 def _apply_formula(bands: npt.NDArray[np.generic], formula: str) -> npt.NDArray[np.uint8]:

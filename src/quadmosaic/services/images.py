@@ -115,6 +115,7 @@ class Images:
         failed: list[ReadFailure] = []
         options = read_options(request, profile, timeout_s=timeout_s)
         options = replace(options, until_full=request.pixel_selection == "first")
+        work = self._at_once if merge.is_quick(geobox.width * geobox.height) else self._work
         with current_trace().timing(Step.LOOKUP):
             headers = await self.store.headers(version, [granule.id for granule in granules], profile.key)
         async with aclosing(self.reader.read(granules, geobox, options, headers=headers)) as answers:
@@ -124,12 +125,18 @@ class Images:
                 elif not merge.accepts(answer):
                     failed.append(ReadFailure(answer.granule, f"has {len(answer.bands)} bands, unlike the others"))
                 else:
-                    await self._work(Step.MERGE, merge.add, answer)
+                    await work(Step.MERGE, merge.add, answer)
                     used += [answer.granule.id] if answer.valid.any() else []
                 if merge.done:
                     break
-        image = await self._work(Step.MERGE, merge.result)
+        image = await work(Step.MERGE, merge.result)
         return _Merged(image=image, used=tuple(used), failed=tuple(failed))
+
+    async def _at_once[**P, T](self, step: Step, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do it here, and note what it took."""
+        result, seconds = timed(work, *args, **kwargs)
+        current_trace().add(step, seconds)
+        return result
 
     async def _work[**P, T](self, step: Step, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do it in a worker, and note what it took."""
