@@ -1,6 +1,6 @@
 """The schedules of rebuilds: a group of EventBridge Scheduler, and the role as which it sends messages."""
 
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import ArnFormat, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
@@ -18,7 +18,7 @@ class Schedules(Construct):
     def __init__(self, scope: Construct, construct_id: str, *, builds: Builds) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
-        self.group = scheduler.ScheduleGroup(self, "Group")
+        self.group = scheduler.ScheduleGroup(self, "Group", removal_policy=RemovalPolicy.DESTROY)
         self.role = iam.Role(
             self,
             "Role",

@@ -19,7 +19,7 @@ class Storage(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, options: Options) -> None:
         super().__init__(scope, construct_id)
-        kept = RemovalPolicy.RETAIN if options.keep_data else RemovalPolicy.DESTROY
+        kept = _kept(options)
         self.table = dynamodb.Table(
             self,
             "Table",
@@ -80,7 +80,12 @@ def _logs(scope: Construct, options: Options) -> s3.Bucket:
                 abort_incomplete_multipart_upload_after=Duration.days(_UPLOAD_DAYS),
             )
         ],
-        removal_policy=RemovalPolicy.RETAIN if options.keep_data else RemovalPolicy.DESTROY,
+        removal_policy=_kept(options),
     )
     acknowledge(bucket, LOG_BUCKET_HAS_NO_LOGS)
     return bucket
+
+
+def _kept(options: Options) -> RemovalPolicy:
+    """Kept whatever becomes of the stack, but for a first deployment that fails, which is to leave nothing behind."""
+    return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if options.keep_data else RemovalPolicy.DESTROY

@@ -60,13 +60,29 @@ class TestStorage:
         assert {"DaysAfterInitiation": 7} in [rule.get("AbortIncompleteMultipartUpload") for rule in rules]
         assert not any("ExpirationInDays" in rule for rule in rules)
 
-    @pytest.mark.parametrize(("keep", "policy"), [(True, "Retain"), (False, "Delete")])
-    def test_data_outlives_the_stack_if_it_is_to(self, synthesised: Any, keep: bool, policy: str) -> None:
+    @pytest.mark.parametrize(
+        ("keep", "deleted", "replaced"), [(True, "RetainExceptOnCreate", "Retain"), (False, "Delete", "Delete")]
+    )
+    def test_data_outlives_the_stack_if_it_is_to(
+        self, synthesised: Any, keep: bool, deleted: str, replaced: str
+    ) -> None:
+        """But not a first deployment that failed, which could not be repeated."""
         stack = synthesised() if keep else synthesised(keep_data=False)
         for kind in LASTING:
-            assert {each["DeletionPolicy"] for each in stack.of_type(kind).values()} == {policy}
-            assert {each["UpdateReplacePolicy"] for each in stack.of_type(kind).values()} == {policy}
+            assert {each["DeletionPolicy"] for each in stack.of_type(kind).values()} == {deleted}
+            assert {each["UpdateReplacePolicy"] for each in stack.of_type(kind).values()} == {replaced}
         assert stack.properties("AWS::DynamoDB::Table")["DeletionProtectionEnabled"] is keep
+
+    @pytest.mark.parametrize("keep", [True, False])
+    def test_nothing_else_outlives_the_stack(self, synthesised: Any, keep: bool) -> None:
+        stack = synthesised() if keep else synthesised(keep_data=False)
+        left = {
+            each["Type"]
+            for each in stack.template["Resources"].values()
+            if each.get("DeletionPolicy", "Delete") != "Delete"
+        }
+        goes_with_its_function = {"AWS::Lambda::Version"}
+        assert left - goes_with_its_function == (set(LASTING) if keep else set())
 
 
 class TestFunctions:
