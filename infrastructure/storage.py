@@ -1,5 +1,7 @@
 """Where mosaics are kept: a table for what is small, a versioned bucket for what is not; and their access logs."""
 
+from collections.abc import Sequence
+
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
@@ -7,8 +9,8 @@ from constructs import Construct
 
 from infrastructure.acknowledgements import LOG_BUCKET_HAS_NO_LOGS, acknowledge
 from infrastructure.options import Options
+from quadmosaic.storage.dynamodb_client import EXPIRES, PARTITION, SORT
 
-PARTITION, SORT, EXPIRES = "pk", "sk", "expires"
 DOCUMENTS = "mosaics"
 """The folder of the bucket that the store has for itself."""
 _UPLOAD_DAYS = 7
@@ -19,7 +21,6 @@ class Storage(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, options: Options) -> None:
         super().__init__(scope, construct_id)
-        kept = _kept(options)
         self.table = dynamodb.Table(
             self,
             "Table",
@@ -32,58 +33,63 @@ class Storage(Construct):
             ),
             encryption=dynamodb.TableEncryption.DEFAULT,
             deletion_protection=options.keep_data,
-            removal_policy=kept,
+            removal_policy=_kept(options),
         )
-        self.logs = _logs(self, options)
-        self.bucket = s3.Bucket(
+        self.logs = _private_bucket(
+            self,
+            "AccessLogs",
+            options=options,
+            # CloudFront writes its logs with an ACL, which a bucket of its owner alone would refuse.
+            ownership=s3.ObjectOwnership.BUCKET_OWNER_PREFERRED
+            if options.cdn
+            else s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            rules=[s3.LifecycleRule(id="access-logs", expiration=Duration.days(options.log_days))],
+        )
+        acknowledge(self.logs, LOG_BUCKET_HAS_NO_LOGS)
+        self.bucket = _private_bucket(
             self,
             "Documents",
-            versioned=True,
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
-            server_access_logs_bucket=self.logs,
-            server_access_logs_prefix="documents/",
-            lifecycle_rules=[
+            options=options,
+            rules=[
                 s3.LifecycleRule(
                     id="what-was-deleted",
                     noncurrent_version_expiration=Duration.days(options.noncurrent_days),
                     expired_object_delete_marker=True,
-                ),
-                s3.LifecycleRule(
-                    id="uploads-that-were-not-finished",
-                    abort_incomplete_multipart_upload_after=Duration.days(_UPLOAD_DAYS),
-                ),
+                )
             ],
-            removal_policy=kept,
+            versioned=True,
+            logs=self.logs,
         )
 
 
-def _logs(scope: Construct, options: Options) -> s3.Bucket:
-    """CloudFront writes its logs with an ACL, which a bucket of its owner alone would refuse."""
-    bucket = s3.Bucket(
+def _private_bucket(
+    scope: Construct,
+    construct_id: str,
+    *,
+    options: Options,
+    rules: Sequence[s3.LifecycleRule],
+    ownership: s3.ObjectOwnership = s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+    versioned: bool = False,
+    logs: s3.Bucket | None = None,
+) -> s3.Bucket:
+    """Encrypted, reached by TLS alone and by nobody without a right; uploads that were not finished are taken away."""
+    unfinished = s3.LifecycleRule(
+        id="uploads-that-were-not-finished", abort_incomplete_multipart_upload_after=Duration.days(_UPLOAD_DAYS)
+    )
+    return s3.Bucket(
         scope,
-        "AccessLogs",
+        construct_id,
+        versioned=versioned,
         encryption=s3.BucketEncryption.S3_MANAGED,
         block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_PREFERRED
-        if options.cdn
-        else s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        object_ownership=ownership,
         enforce_ssl=True,
         minimum_tls_version=1.2,
-        lifecycle_rules=[
-            s3.LifecycleRule(
-                id="access-logs",
-                expiration=Duration.days(options.log_days),
-                abort_incomplete_multipart_upload_after=Duration.days(_UPLOAD_DAYS),
-            )
-        ],
+        server_access_logs_bucket=logs,
+        server_access_logs_prefix="documents/" if logs else None,
+        lifecycle_rules=[*rules, unfinished],
         removal_policy=_kept(options),
     )
-    acknowledge(bucket, LOG_BUCKET_HAS_NO_LOGS)
-    return bucket
 
 
 def _kept(options: Options) -> RemovalPolicy:
