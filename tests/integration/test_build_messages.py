@@ -30,6 +30,8 @@ from registries import Place, features
 
 type Message = tuple[str, str]
 
+DUE = {"mosaic": "m", "scheduled": "2026-05-01T10:00:00Z"}
+
 
 class ListQueue:
     """Keeps the messages for the test to deliver."""
@@ -261,16 +263,21 @@ class TestSchedules:
     async def test_an_event_starts_one_build_however_often_it_comes(self, place: Place) -> None:
         queue = ListQueue()
         built = built_on(place, queue)
-        await begin(built, cogs(place))
+        await begin(built, {**cogs(place), "schedule": "rate(1 day)"})
         queue.sent.clear()
-        scheduled = {"mosaic": "m", "scheduled": "2026-05-01T10:00:00Z"}
         for _ in range(3):
-            assert await handle(event(scheduled), built=built, queue=queue, left=lambda: 900) == {
-                "batchItemFailures": []
-            }
+            assert await handle(event(DUE), built=built, queue=queue, left=lambda: 900) == {"batchItemFailures": []}
         from_bridge = {"id": "1", "time": "2026-05-01T10:00:00Z", "detail": {"mosaic": "m"}}
         assert await handle(from_bridge, built=built, queue=queue, left=lambda: 900) == {}
         assert queue.sent == [("m", "20260501t100000-scheduled")]
+
+    async def test_an_event_starts_nothing_once_the_schedule_is_off(self, place: Place) -> None:
+        queue = ListQueue()
+        built = built_on(place, queue)
+        await begin(built, cogs(place))
+        queue.sent.clear()
+        assert await handle(event(DUE), built=built, queue=queue, left=lambda: 900) == {"batchItemFailures": []}
+        assert queue.sent == []
 
     async def test_what_is_due_is_started_once_by_many(self, place: Place) -> None:
         queue = ListQueue()

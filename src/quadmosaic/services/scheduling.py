@@ -47,9 +47,9 @@ class Scheduling:
         return started
 
     async def fire(self, name: str, due: datetime) -> Build | None:
-        """Start the build of that time, unless it was started before or the mosaic is gone."""
+        """Start the build of that time, unless it was started before, or the schedule or the mosaic is gone."""
         registered = await self.jobs.registered(name)
-        if registered is None:
+        if registered is None or registered.registration.schedule is None:
             return None
         build_id = f"{due.astimezone(UTC):%Y%m%dt%H%M%S}-scheduled"
         recent = (await self.jobs.builds(name, limit=_RECENT)).items
