@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from rasterio.io import MemoryFile
 
+import lambda_events as events
 from rasters import Array
 from toys import TMS, Toys, heights, write_tile
 
@@ -65,10 +66,16 @@ def call(toys: Toys) -> Generator[Handler]:
 @pytest.fixture(scope="module")
 def ask_registry(toys: Toys) -> Generator[Handler]:
     """The handler of the registry."""
-    queue = "https://sqs.us-west-2.amazonaws.com/123456789012/builds"
-    told = {"QUADMOSAIC_STORE": toys.settings.store, "QUADMOSAIC_QUEUE_URL": queue, "AWS_DEFAULT_REGION": "us-west-2"}
-    with _handler("registry", **told) as handler:
+    with _handler("registry", **registry_settings(toys)) as handler:
         yield handler
+
+
+def registry_settings(toys: Toys) -> dict[str, str]:
+    return {
+        "QUADMOSAIC_STORE": toys.settings.store,
+        "QUADMOSAIC_QUEUE_URL": "https://sqs.us-west-2.amazonaws.com/123456789012/builds",
+        "AWS_DEFAULT_REGION": "us-west-2",
+    }
 
 
 @contextmanager
@@ -144,6 +151,20 @@ def test_the_registrys_links_are_below_the_stage_too(ask_registry: Handler) -> N
     assert link["href"].startswith(f"{host}/mosaics/toy/granules?")
 
 
+def test_a_secret_out_of_reach_is_in_the_way_of_writers_alone(toys: Toys) -> None:
+    secret = {
+        "QUADMOSAIC_TOKENS": "arn:aws:secretsmanager:us-west-2:123456789012:secret:tokens",
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://127.0.0.1:9",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+    write = events.http("DELETE", "/mosaics/toy", headers={"authorization": "Bearer qm_someone"})
+    with _handler("registry", **registry_settings(toys), **secret) as ask:
+        assert ask("granules_stage")["statusCode"] == 200
+        reply = importlib.import_module("lambda_handler.registry").handler(write, None)
+    assert (reply["statusCode"], json.loads(reply["body"])["title"]) == (503, "Unavailable")
+
+
 def test_what_does_not_exist_is_a_problem_document(call: Handler) -> None:
     reply = call("not_found")
     assert reply["statusCode"] == 404
@@ -167,12 +188,7 @@ def test_the_registry_imports_no_library_of_rasters_and_catalogs(toys: Toys) -> 
     libraries = ["rasterio", "imagecodecs", "async_tiff", "rio_tiler", "color_operations", "pystac", "requests"]
     found = subprocess.run(
         [sys.executable, "-c", IMPORTS, *libraries],
-        env={
-            "QUADMOSAIC_STORE": toys.settings.store,
-            "QUADMOSAIC_QUEUE_URL": "https://sqs.us-west-2.amazonaws.com/123456789012/builds",
-            "AWS_DEFAULT_REGION": "us-west-2",
-            "PATH": "",
-        },
+        env={**registry_settings(toys), "PATH": ""},
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

@@ -32,7 +32,10 @@ def scheduler(settings: Settings) -> Scheduler:
 
 
 def write_tokens(settings: Settings) -> CurrentTokens:
-    """Those of the settings, or of the secret they name; none where a gateway decides. Raises Invalid ("TOKENS")."""
+    """Those of the settings, or of the secret they name, which is not read yet; none where a gateway decides.
+
+    Raises Invalid (field "TOKENS").
+    """
     text = "" if settings.tokens is None else settings.tokens.get_secret_value().strip()
     if settings.authority == "gateway" or not text:
         return _always(())

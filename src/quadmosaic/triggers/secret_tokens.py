@@ -13,14 +13,14 @@ FRESH_S = 60.0
 
 
 class SecretTokens:
-    """The tokens of the secret that `read` gives, at most `fresh_s` seconds old by `clock`.
-
-    Made with a first reading, which may raise Unavailable or Invalid (field "TOKENS").
+    """The tokens of the secret that `read` gives, at most `fresh_s` seconds old by `clock`; read when first asked for,
+    so that a secret that cannot be read keeps nobody from reading mosaics.
     """
 
     def __init__(self, read: Callable[[], str], *, clock: Callable[[], float], fresh_s: float = FRESH_S) -> None:
         self._read, self._clock, self._fresh_s = read, clock, fresh_s
-        self._tokens, self._since = parse_tokens(read()), clock()
+        self._tokens: tuple[Token, ...] = ()
+        self._since = float("-inf")
 
     async def current(self) -> tuple[Token, ...]:
         """Raises Unavailable where the secret cannot be read or understood: what was valid before may not be now."""
