@@ -1,6 +1,6 @@
 """CloudFront: versions kept for a year, all else for a minute, whatever the service says for less."""
 
-from aws_cdk import Duration, Fn
+from aws_cdk import Duration, Fn, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
@@ -20,7 +20,8 @@ PREFIX = "cloudfront/"
 _YEAR = Duration.days(365)
 _NOTHING = Duration.seconds(0)
 _ORIGIN_S = 30
-_FAULTS = (500, 502, 503, 504)
+_FAULTS = (400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504)
+"""All that CloudFront would keep for ten seconds by itself, whatever the service says."""
 _CLASSES = {
     "100": cloudfront.PriceClass.PRICE_CLASS_100,
     "200": cloudfront.PriceClass.PRICE_CLASS_200,
@@ -106,9 +107,12 @@ def _cache(scope: Construct, construct_id: str, *, longest: Duration) -> cloudfr
 
 def _headers(scope: Construct, options: Options) -> cloudfront.ResponseHeadersPolicy:
     """CORS is said here, for a reply that was kept for one site is given to others."""
+    stack = Stack.of(scope)
     return cloudfront.ResponseHeadersPolicy(
         scope,
         "Headers",
+        # An account has one of each name, and may have a stack of this name in several regions.
+        response_headers_policy_name=f"{stack.stack_name}-{stack.region}",
         cors_behavior=cloudfront.ResponseHeadersCorsBehavior(
             access_control_allow_origins=list(options.cors_origins),
             access_control_allow_methods=["ALL"],
