@@ -24,6 +24,12 @@ ALIAS = "live"
 WRITE_LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
 TRACE = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
 _PLACEHOLDER = Path(__file__).parent / "placeholder"
+_LEVELS = {
+    "DEBUG": lambda_.ApplicationLogLevel.DEBUG,
+    "INFO": lambda_.ApplicationLogLevel.INFO,
+    "WARNING": lambda_.ApplicationLogLevel.WARN,
+    "ERROR": lambda_.ApplicationLogLevel.ERROR,
+}
 _ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
 
 
@@ -72,6 +78,7 @@ class Function(Construct):
             tracing=lambda_.Tracing.ACTIVE if options.xray else lambda_.Tracing.DISABLED,
             log_group=self.logs,
             logging_format=lambda_.LoggingFormat.JSON,
+            application_log_level_v2=_LEVELS[options.log_level],
             environment=dict(shape.environment),
             current_version_options=lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
         )

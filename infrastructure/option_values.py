@@ -13,7 +13,6 @@ from quadmosaic.domain.errors import Invalid
 
 PREFIX = "QUADMOSAIC_DEPLOY_"
 LOG_DAYS = (1, 3, 7, 14, 30, 60, 90, 180, 365, 731, 1827)
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 _BETWEEN = {
     "memory_mb": (512, 10_240),
@@ -171,8 +170,6 @@ def _check(options: Options) -> None:
         raise Invalid("is empty", field="name")
     if options.log_days not in LOG_DAYS:
         raise Invalid(f"is {options.log_days}; use {', '.join(map(str, LOG_DAYS))}", field="log_days")
-    if options.log_level.upper() not in LEVELS:
-        raise Invalid(f"is {options.log_level!r}; use {' or '.join(LEVELS)}", field="log_level")
     if not options.cors_origins:
         raise Invalid("is empty; use * for all origins", field="cors_origins")
     _check_sources(options)

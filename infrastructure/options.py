@@ -9,6 +9,8 @@ from quadmosaic.config import Settings
 type Architecture = Literal["arm64", "x86_64"]
 type Authority = Literal["tokens", "jwt", "iam"]
 type Bundles = Literal["build", "skip"]
+type LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+"""Not CRITICAL: a failed build is logged as an error, and the alarm counts the lines."""
 type BucketMode = Literal["anonymous", "signed", "requester-pays"]
 
 _DEFAULTS = Settings.model_fields
@@ -66,7 +68,10 @@ class Options:
     cors_origins: tuple[str, ...] = field(
         default=_DEFAULTS["cors_origins"].default, metadata=_told("origins that may use the maps")
     )
-    log_level: str = field(default=_DEFAULTS["log_level"].default, metadata=_told("level of the functions' logs"))
+    log_level: LogLevel = field(
+        default=_DEFAULTS["log_level"].default,
+        metadata=_told("level of the functions' logs: `DEBUG`, `INFO`, `WARNING` or `ERROR`"),
+    )
     rate: int = field(default=500, metadata=_told("requests a second that API Gateway lets in"))
     burst: int = field(default=1000, metadata=_told("requests at once that API Gateway lets in"))
     write_rate: int = field(default=5, metadata=_told("requests a second to each route that writes"))

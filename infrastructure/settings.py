@@ -14,7 +14,7 @@ def store_settings(stack: Stack, storage: Storage, options: Options) -> dict[str
     table, bucket = storage.table.table_name, storage.bucket.bucket_name
     return {
         "QUADMOSAIC_STORE": f"dynamodb://{stack.region}/{table}?documents=s3://{bucket}/{DOCUMENTS}",
-        "QUADMOSAIC_LOG_LEVEL": options.log_level.upper(),
+        "QUADMOSAIC_LOG_LEVEL": options.log_level,
     }
 
 

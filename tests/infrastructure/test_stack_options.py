@@ -72,6 +72,7 @@ def test_values_of_cdk_json_need_not_be_texts() -> None:
         ({"memory_mb": 128}, "memory_mb", "512 to 10240"),
         ({"log_days": 2}, "log_days", "1, 3, 7"),
         ({"log_level": "LOUD"}, "log_level", "INFO"),
+        ({"log_level": "CRITICAL"}, "log_level", "or ERROR"),
         ({"name": "a_b"}, "name", "letters, digits and hyphens"),
         ({"name": ""}, "name", "empty"),
         ({"cors_origins": ""}, "cors_origins", "use *"),

@@ -169,6 +169,13 @@ class TestLogs:
             assert told["LogFormat"] == "JSON"
             assert told["LogGroup"]["Ref"] in stack.of_type("AWS::Logs::LogGroup")
 
+    @pytest.mark.parametrize(("level", "to_lambda"), [("DEBUG", "DEBUG"), ("WARNING", "WARN"), ("ERROR", "ERROR")])
+    def test_lambda_lets_through_what_the_functions_log(self, synthesised: Any, level: str, to_lambda: str) -> None:
+        stack = synthesised(log_level=level)
+        for name in FUNCTIONS:
+            assert function(stack, name)["LoggingConfig"]["ApplicationLogLevel"] == to_lambda
+            assert environment(stack, name)["QUADMOSAIC_LOG_LEVEL"] == level
+
 
 class TestBuilds:
     def test_a_message_does_not_come_back_while_it_may_be_worked_on(self, stack: "Synthesis") -> None:
