@@ -8,8 +8,11 @@ from infrastructure.acknowledgements import DEAD_MESSAGES_STAY, acknowledge
 
 BUILD_S = 900
 """The longest that Lambda lets a function run; a build that needs more goes on with another message."""
-VISIBILITY_S = 6 * BUILD_S
-"""As AWS advises for queues that a function reads: a message must not come back while it may still be worked on."""
+VISIBILITY_S = BUILD_S + 60
+"""A message that failed, or whose builder was killed, comes back so long after it was taken, and no sooner than a
+builder may run. AWS advises six times as long for batches that wait while calls are throttled; here a call has one
+message, no more are taken than may be worked on, and of two workers the lease of the build sends one away.
+"""
 ATTEMPTS = 5
 SEND = ("sqs:SendMessage",)
 RECEIVE = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")

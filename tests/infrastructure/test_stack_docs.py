@@ -4,6 +4,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+from infrastructure.builds import VISIBILITY_S
+
 from quadmosaic.domain.usage import Watching
 
 if TYPE_CHECKING:
@@ -27,6 +30,11 @@ def test_there_is_an_answer_to_every_alarm(stack: "Synthesis") -> None:
     prefix, digest = "Alarms", re.compile(r"[0-9A-F]{8}$")
     alarms = {digest.sub("", name).removeprefix(prefix) for name in stack.of_type("AWS::CloudWatch::Alarm")}
     assert first_cells("operate.md", "What to watch") == alarms
+
+
+@pytest.mark.parametrize("page", ["operate.md", "selfhost.md"])
+def test_messages_come_back_when_the_pages_say(page: str) -> None:
+    assert f"{VISIBILITY_S // 60} minutes" in (DOCS / page).read_text()
 
 
 def test_the_cost_of_alarms_is_reckoned_by_the_metrics_they_look_at(stack: "Synthesis") -> None:

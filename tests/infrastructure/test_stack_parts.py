@@ -181,8 +181,17 @@ class TestBuilds:
     def test_a_message_does_not_come_back_while_it_may_be_worked_on(self, stack: "Synthesis") -> None:
         queue = stack.properties("AWS::SQS::Queue", starting="BuildsQueue")
         builder = function(stack, "Builder")
-        assert queue["VisibilityTimeout"] == VISIBILITY_S >= 6 * builder["Timeout"]
+        assert queue["VisibilityTimeout"] == VISIBILITY_S > builder["Timeout"]
         assert builder["Timeout"] == 900 > RESERVE_S
+
+    def test_a_message_that_fails_comes_back_and_is_given_up_before_its_age_is_an_alarm(
+        self, stack: "Synthesis"
+    ) -> None:
+        queue = stack.properties("AWS::SQS::Queue", starting="BuildsQueue")
+        worked_on_s = queue["VisibilityTimeout"] * queue["RedrivePolicy"]["maxReceiveCount"]
+        aged_s = stack.properties("AWS::CloudWatch::Alarm", starting="AlarmsQueueAge")["Threshold"]
+        outage_s = 3600
+        assert outage_s < worked_on_s < aged_s
 
     def test_what_is_given_up_is_kept_for_two_weeks(self, stack: "Synthesis") -> None:
         queue = stack.properties("AWS::SQS::Queue", starting="BuildsQueue")
