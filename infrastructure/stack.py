@@ -7,7 +7,7 @@ from infrastructure.alarms import Alarms
 from infrastructure.builder import Builder
 from infrastructure.builds import Builds
 from infrastructure.cdn import Cdn
-from infrastructure.cost import daily_cost
+from infrastructure.daily_cost import daily_cost
 from infrastructure.dashboard import dashboard
 from infrastructure.gateway import Gateway
 from infrastructure.options import Options

@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from infrastructure.cost import prices
 
 from quadmosaic import bootstrap
+from quadmosaic.domain.prices import own_prices
 from quadmosaic.domain.registrations import parse_registration
 from quadmosaic.services.worker import BUILD_FAILED
 from quadmosaic.triggers.local import LocalQueue
@@ -104,7 +104,7 @@ def test_the_estimated_cost_of_a_day_is_what_the_price_list_says(synthesised: An
     counted |= {"builder_calls": 1, "builder_ms": 60_000}
     formula = re.sub(r"FILL\((\w+),0\)", lambda match: str(counted[match[1]]), expression)
     estimated = sum(float(a) * float(b) for a, b in (term.split("*") for term in formula.split("+")))
-    listed = prices().prices
+    listed = own_prices().prices
     seconds = (2e8 + 60_000) / 1000
     expected = (
         listed["http_api_requests"].of(1e6)

@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from quadmosaic.cli import app
-from quadmosaic.cli.cost import price_list
 from quadmosaic.domain.access import AccessMode
 from quadmosaic.domain.costs import IDLE_POLLS, Estimate, Line, estimate, next_million
 from quadmosaic.domain.errors import Invalid
-from quadmosaic.domain.prices import Price, parse_prices
+from quadmosaic.domain.prices import Price, own_prices, parse_prices
 from quadmosaic.domain.usage import Architecture, Drawing, Holdings, Traffic, Usage, Watching
 
-PRICES = price_list()
+PRICES = own_prices()
 NOTHING = Usage(
     traffic=Traffic(tiles=0),
     drawing=Drawing(snapstart=False),
@@ -208,11 +207,14 @@ def test_a_use_that_cannot_be_is_refused_by_its_name(group: str, name: str, valu
     assert refused.value.field == name
 
 
-@pytest.mark.parametrize("fault", [{"per": 0}, {"dollars": -1}, {"above": [[5, 1], [5, 2]]}, {"unit": None}])
+@pytest.mark.parametrize(
+    "fault", [{"per": 0}, {"dollars": -1}, {"above": [[5, 1], [5, 2]]}, {"unit": 1}, {"unit": None}]
+)
 def test_a_list_of_prices_that_makes_no_sense_is_refused(fault: dict[str, object]) -> None:
     price = {"unit": "GB", "per": 1, "dollars": 1, "source": ""} | fault
+    listed = "".join(f"{name} = {json.dumps(value)}\n" for name, value in price.items())
     with pytest.raises(Invalid) as refused:
-        parse_prices({"date": date(2026, 1, 1), "region": "x", "currency": "USD", "prices": {"a": price}})
+        parse_prices(f'date = 2026-01-01\nregion = "x"\ncurrency = "USD"\n[prices.a]\n{listed}')
     assert refused.value.field == "prices"
 
 

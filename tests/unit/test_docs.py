@@ -14,9 +14,9 @@ import typer
 
 from quadmosaic.api.timing import server_timing
 from quadmosaic.cli import app
-from quadmosaic.cli.cost import price_list
 from quadmosaic.config import Settings
 from quadmosaic.domain.costs import estimate, next_million
+from quadmosaic.domain.prices import own_prices
 from quadmosaic.domain.trace import Step, Tally, Trace
 from quadmosaic.domain.usage import Drawing, Holdings, Traffic, Usage, Watching
 
@@ -168,7 +168,7 @@ def test_the_names_of_server_timing_are_those_of_the_header() -> None:
 
 
 def test_dollars_in_the_page_on_costs_are_what_the_command_says() -> None:
-    prices, usage = price_list(), Usage()
+    prices, usage = own_prices(), Usage()
     found = estimate(usage, prices)
     lines = {line.what: line.dollars for line in found.monthly}
     watching = sum(lines[what] for what in ("alarms", "metrics", "dashboards", "secrets"))

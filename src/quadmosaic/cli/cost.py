@@ -1,9 +1,7 @@
 """The command that estimates what a month on AWS costs."""
 
 import json
-import tomllib
 from dataclasses import asdict
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +12,7 @@ from rich.table import Table
 from quadmosaic.cli.history import AsJson
 from quadmosaic.domain.access import AccessMode
 from quadmosaic.domain.costs import Estimate, Line, estimate, next_million
-from quadmosaic.domain.errors import Invalid
-from quadmosaic.domain.prices import PriceList, parse_prices
+from quadmosaic.domain.prices import PriceList, own_prices, parse_prices
 from quadmosaic.domain.usage import Architecture, Drawing, Holdings, Traffic, Usage, Watching
 
 TRAFFIC, DRAWING, HOLDINGS, WATCHING = Traffic(), Drawing(), Holdings(), Watching()
@@ -113,22 +110,13 @@ def cost(
             dashboards=dashboards, secrets=secrets,
         ),
     )  # fmt: skip
-    listed = price_list(prices)
+    listed = own_prices() if prices is None else parse_prices(prices.read_text("utf-8"))
     found = estimate(usage, listed, free_tier=free_tier)
     more = next_million(usage, listed, free_tier=free_tier)
     if as_json:
         print(json.dumps(_document(usage, listed, found, more, free_tier=free_tier), indent=2))
     else:
         _print(listed, found, more, free_tier=free_tier)
-
-
-def price_list(file: Path | None = None) -> PriceList:
-    """The product's own list, or that of a file. Raises Invalid (field "prices")."""
-    text = (files("quadmosaic.domain") / "prices.toml").read_text() if file is None else file.read_text()
-    try:
-        return parse_prices(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise Invalid(str(error), field="prices") from error
 
 
 def _document(usage: Usage, listed: PriceList, found: Estimate, more: float, *, free_tier: bool) -> dict[str, object]:

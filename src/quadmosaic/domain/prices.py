@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from importlib.resources import files
 from itertools import pairwise
-from typing import Any
 
 import msgspec
 
@@ -47,11 +47,16 @@ class PriceList:
         return self.prices[name]
 
 
-def parse_prices(document: Mapping[str, Any]) -> PriceList:
-    """The price list that a document of prices.toml's form says. Raises Invalid (field "prices")."""
+def own_prices() -> PriceList:
+    """Those that the product comes with."""
+    return parse_prices((files("quadmosaic.domain") / "prices.toml").read_text("utf-8"))
+
+
+def parse_prices(text: str) -> PriceList:
+    """The price list that a text of prices.toml's form says. Raises Invalid (field "prices")."""
     try:
-        listed = msgspec.convert(document, PriceList)
-    except msgspec.ValidationError as error:
+        listed = msgspec.toml.decode(text, type=PriceList)
+    except msgspec.DecodeError as error:
         raise Invalid(str(error), field="prices") from error
     for name, price in listed.prices.items():
         starts = [0.0, *(start for start, _ in price.above)]

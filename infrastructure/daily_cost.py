@@ -1,8 +1,6 @@
 """What the deployment costs a day, estimated from CloudWatch's counts and the cost calculator's dated prices."""
 
-import tomllib
 from collections.abc import Mapping
-from importlib.resources import files
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -11,23 +9,18 @@ from aws_cdk import aws_dynamodb as dynamodb
 from infrastructure.function import Function
 from infrastructure.gateway import Gateway
 from infrastructure.options import Options
-from quadmosaic.domain.prices import Price, PriceList, parse_prices
+from quadmosaic.domain.prices import Price, own_prices
 
 DAY = Duration.days(1)
 _SUM = cloudwatch.Stats.SUM
 _MILLISECONDS_MB = 1000 * 1024
 
 
-def prices() -> PriceList:
-    """Those that `quadmosaic cost` reckons with."""
-    return parse_prices(tomllib.loads(files("quadmosaic.domain").joinpath("prices.toml").read_text("utf-8")))
-
-
 def daily_cost(
     *, options: Options, functions: Mapping[str, Function], gateway: Gateway, table: dynamodb.Table
 ) -> cloudwatch.MathExpression:
     """Dollars a day for functions, requests and the table; not for storage, logs, CloudFront and what it sends."""
-    listed = prices().prices
+    listed = own_prices().prices
     counted: dict[str, tuple[cloudwatch.IMetric, float]] = {
         "requests": (gateway.api.metric_count(period=DAY, statistic=_SUM), _each(listed["http_api_requests"])),
         "reads": (
