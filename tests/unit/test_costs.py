@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from quadmosaic.cli import app
 from quadmosaic.domain.access import AccessMode
-from quadmosaic.domain.costs import IDLE_POLLS, Estimate, Line, estimate, next_million
+from quadmosaic.domain.costs import IDLE_POLLS, MONTH_S, Estimate, Line, estimate, next_million
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.prices import Price, own_prices, parse_prices
 from quadmosaic.domain.usage import Architecture, Drawing, Holdings, Traffic, Usage, Watching
@@ -95,7 +95,7 @@ def test_more_use_never_costs_less(group: str, name: str, factor: float, free_ti
     assert dollars(less, free_tier=free_tier) <= dollars(dearer, free_tier=free_tier) + 1e-9
 
 
-@given(tiles=st.floats(min_value=0, max_value=1e8), more=st.floats(min_value=0, max_value=1e8))
+@given(tiles=st.floats(min_value=0, max_value=1e7), more=st.floats(min_value=0, max_value=1e7))
 def test_below_the_first_step_costs_are_linear_in_tiles(tiles: float, more: float) -> None:
     base, one, two, both = (
         dollars(changed(Usage(), "traffic", "tiles", count)) for count in (0, tiles, more, tiles + more)
@@ -126,6 +126,35 @@ def test_steps_and_free_allowances() -> None:
     assert price.of(10_340) == pytest.approx(870.4 + 8)
     assert price.of(1024, free_tier=True) == 0
     assert price.of(1034, free_tier=True) == pytest.approx(0.85)
+
+
+def test_lines_of_one_price_share_its_allowance_and_its_steps() -> None:
+    """Time of the tiler beyond the 400 000 free GB-s leaves nothing of them to the builder, nor to the first build."""
+    usage = Usage(
+        traffic=Traffic(tiles=1e7, cdn=False),
+        drawing=Drawing(tile_ms=1000, snapstart=False, source=AccessMode.SIGNED),
+        holdings=Holdings(mosaics=100, granules=1e5),
+    )
+    found = estimate(usage, PRICES, free_tier=True)
+    for name in ("lambda_arm64", "lambda_requests", "dynamodb_reads", "s3_gets"):
+        price = PRICES.prices[name]
+        same = [
+            line
+            for line in (*found.monthly, *found.once)
+            if (line.unit, line.per, line.dollars_each) == (price.unit, price.per, price.dollars)
+        ]
+        assert len(same) > 1
+        whole = price.of(sum(line.quantity for line in same), free_tier=True)
+        assert sum(line.dollars for line in same) == pytest.approx(whole)
+
+
+def test_one_request_a_second_is_traced_and_a_share_of_the_others() -> None:
+    def traces(tiles: float) -> float:
+        usage = Usage(traffic=Traffic(tiles=tiles, cdn=False), watching=Watching(traced_percent=5))
+        return next(line.quantity for line in lines(estimate(usage, PRICES)) if line.what == "traces")
+
+    assert traces(1e6) == 1e6
+    assert traces(MONTH_S + 1e6) == pytest.approx(MONTH_S + 50_000)
 
 
 def test_time_is_billed_by_whole_milliseconds() -> None:

@@ -182,6 +182,7 @@ def test_dollars_in_the_page_on_costs_are_what_the_command_says() -> None:
             lines["data out of the CDN"],
             lines["requests to the CDN"],
             lines["queue"],
+            lines["traces"],
             watching,
             drawing,
             next_million(usage, prices),

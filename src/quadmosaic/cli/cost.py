@@ -72,7 +72,7 @@ def cost(
     log_days: Annotated[float, typer.Option("--log-days", help="Days for which logs are kept.")] = WATCHING.log_days,
     xray: Annotated[bool, typer.Option("--xray/--no-xray", help="Trace with X-Ray.")] = WATCHING.xray,
     traced: Annotated[
-        float, typer.Option("--traced", help="Percent of drawn tiles that are traced.")
+        float, typer.Option("--traced", help="Percent of drawn tiles that are traced beside one a second.")
     ] = WATCHING.traced_percent,
     alarms: Annotated[
         int, typer.Option("--alarms", help="Metrics that alarms look at; one on a sum looks at each of its terms.")

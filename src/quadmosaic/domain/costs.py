@@ -65,12 +65,17 @@ type Quantity = tuple[str, str, float]
 
 
 def estimate(usage: Usage, prices: PriceList, *, free_tier: bool = False) -> Estimate:
-    """Every line, those of nothing included. Raises Invalid (field "prices") for a list that lacks a price."""
+    """Every line, those of nothing included; lines of one price use up its steps and free allowance in their order.
+
+    Raises Invalid (field "prices") for a list that lacks a price.
+    """
+    used: dict[str, float] = {}
 
     def lines(group: str, quantities: Iterator[Quantity]) -> Iterator[Line]:
         for what, name, quantity in quantities:
-            price = prices.named(name)
-            dollars = price.of(quantity, free_tier=free_tier)
+            price, before = prices.named(name), used.get(name, 0.0)
+            used[name] = before + quantity
+            dollars = price.of(used[name], free_tier=free_tier) - price.of(before, free_tier=free_tier)
             yield Line(
                 group=group, what=what, quantity=quantity, unit=price.unit, dollars_each=price.dollars, per=price.per,
                 dollars=dollars,
@@ -174,7 +179,9 @@ def _watching(usage: Usage) -> Iterator[Quantity]:
     yield "logs taken in", "logs_taken_in", logged
     yield "logs kept", "logs_kept", logged * watching.log_days / (MONTH_S / 86_400)
     if watching.xray:
-        yield "traces", "xray_traces", missed * watching.traced_percent / 100
+        every_second = min(missed, MONTH_S)
+        rest = missed - every_second
+        yield "traces", "xray_traces", every_second + rest * watching.traced_percent / 100
     yield "alarms", "alarms", watching.alarms
     yield "metrics", "metrics", watching.metrics
     yield "dashboards", "dashboards", watching.dashboards

@@ -102,7 +102,10 @@ class Holdings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Watching:
-    """What is logged, traced and watched: `alarms` by the metrics they look at, `metrics` of our own."""
+    """What is logged, traced and watched: `alarms` by the metrics they look at, `metrics` of our own.
+
+    X-Ray traces one request a second, and `traced_percent` of the others.
+    """
 
     log_kb: float = 1.5
     log_days: float = 30.0
