@@ -23,7 +23,7 @@ from infrastructure.bundling.bytecode import compile_all  # noqa: E402
 from infrastructure.bundling.checks import MEGABYTE, check  # noqa: E402
 from infrastructure.bundling.contents import ARCHITECTURES, FUNCTIONS, Contents  # noqa: E402
 from infrastructure.bundling.expat import libexpat  # noqa: E402
-from infrastructure.bundling.faults import BundleFault  # noqa: E402
+from infrastructure.bundling.faults import BundleFault, Lacking  # noqa: E402
 from infrastructure.bundling.libraries import libraries, unneeded  # noqa: E402
 from infrastructure.bundling.packages import install  # noqa: E402
 from infrastructure.bundling.pruning import prune  # noqa: E402
@@ -63,17 +63,27 @@ HEADER = f"{'function':9} {'arch':7} {'files':>6} {'unpacked':>8} {'zip MB':>7} 
 
 
 def bundle(function: str, architecture: str) -> Path:
-    """The zip, made unless it is there and up to date. Raises BundleFault with what to do about it."""
+    """The zip, made unless it is there and up to date. Raises BundleFault with what to do about it.
+
+    One that was made with --unstripped is taken where none can be stripped.
+    """
     path = OUTPUT / f"{function}-{architecture}.zip"
-    return path if _is_fresh(path) else make(function, architecture).path
+    if _is_fresh(path, inputs_digest()):
+        return path
+    try:
+        return make(function, architecture).path
+    except Lacking:
+        if _is_fresh(path, inputs_digest(stripped=False)):
+            return path
+        raise
 
 
 def make(function: str, architecture: str, *, output: Path = OUTPUT, stripped: bool = True) -> Made:
     """Make the zip, or copy that of a function with the same contents. Raises BundleFault."""
-    started, digest = time.perf_counter(), inputs_digest()
+    started, digest = time.perf_counter(), inputs_digest(stripped=stripped)
     path = output / f"{function}-{architecture}.zip"
     twins = [output / f"{twin}-{architecture}.zip" for twin in FUNCTIONS if FUNCTIONS[twin] == FUNCTIONS[function]]
-    twin = next((each for each in twins if each != path and _is_fresh(each)), None)
+    twin = next((each for each in twins if each != path and _is_fresh(each, digest)), None)
     if twin is None:
         stage = output / "stages" / path.stem
         shutil.rmtree(stage, ignore_errors=True)
@@ -116,13 +126,13 @@ def _note(path: Path) -> Path:
     return path.with_suffix(".inputs")
 
 
-def _is_fresh(path: Path) -> bool:
-    return path.exists() and _note(path).exists() and _note(path).read_text() == inputs_digest()
+def _is_fresh(path: Path, digest: str) -> bool:
+    return path.exists() and _note(path).exists() and _note(path).read_text() == digest
 
 
-def inputs_digest() -> str:
+def inputs_digest(*, stripped: bool = True) -> str:
     """Changes with whatever a bundle is made from."""
-    total = hashlib.sha256()
+    total = hashlib.sha256(b"" if stripped else b"unstripped")
     for pattern in INPUTS:
         for path in sorted(PROJECT.glob(pattern)):
             if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc":

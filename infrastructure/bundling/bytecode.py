@@ -4,6 +4,7 @@ Of packages only the bytecode stays, which halves them; our own code keeps its s
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from infrastructure.bundling.contents import PYTHON
@@ -13,18 +14,6 @@ from infrastructure.bundling.tools import run
 OWN = ("quadmosaic", "lambda_handler")
 TASK = "/var/task"
 """Where Lambda unpacks the bundle."""
-_COMPILE = """
-import compileall, py_compile, sys
-root, task, *own = sys.argv[1:]
-for legacy in (False, True):
-    for name in sorted(__import__("os").listdir(root)):
-        compiled = compileall.compile_file if name.endswith(".py") else compileall.compile_dir
-        if (name in own) != legacy and not compiled(
-            f"{root}/{name}", legacy=legacy, quiet=2, force=True, stripdir=root, prependdir=task,
-            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-        ):
-            sys.exit(f"{name} cannot be compiled")
-"""
 
 
 def compile_all(root: Path) -> None:
@@ -32,8 +21,14 @@ def compile_all(root: Path) -> None:
     if sys.version_info[:2] != PYTHON:
         version = ".".join(map(str, PYTHON))
         raise BundleFault(f"bytecode for Python {version} is made by that Python: uv run --python {version} ...")
-    # Sets among the constants are written in the order of their hashes.
-    run([sys.executable, "-I", "-c", _COMPILE, root, TASK, *OWN], environment={"PYTHONHASHSEED": "0"})
+    _compile(root, [root / name for name in OWN])
+    _compile(root, sorted(path for path in root.iterdir() if path.name not in OWN), "-b")
     for path in root.rglob("*.py"):
         if path.relative_to(root).parts[0] not in OWN:
             path.unlink()
+
+
+def _compile(root: Path, paths: Sequence[Path], *options: str) -> None:
+    """Into `__pycache__`, or beside the source with `-b`, where bytecode needs no source."""
+    told = ["-q", "-f", *options, "-s", str(root), "-p", TASK, "--invalidation-mode", "unchecked-hash"]
+    run([sys.executable, "-I", "-m", "compileall", *told, *paths])

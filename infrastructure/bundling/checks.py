@@ -9,7 +9,7 @@ from infrastructure.bundling.libraries import Library, libraries, missing
 from infrastructure.bundling.tools import MACHINES
 
 MACHINE_NAMES = {"x86_64": "X86-64", "aarch64": "AArch64"}
-PAGE_BYTES = {"x86_64": 4096, "arm64": 4096}
+PAGE_BYTES = 4096
 MEGABYTE = 1_000_000
 
 
@@ -43,6 +43,6 @@ def _faults(library: Library, architecture: str) -> list[str]:
     if newest > GLIBC:
         faults.append(f"{name} wants GLIBC {'.'.join(map(str, newest))}")
     for offset, address, alignment in library.segments:
-        if alignment < PAGE_BYTES[architecture] or (address - offset) % alignment:
+        if alignment < PAGE_BYTES or (address - offset) % alignment:
             faults.append(f"{name} cannot be mapped: {offset:#x} at {address:#x}, aligned to {alignment:#x}")
     return faults

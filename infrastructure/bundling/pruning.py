@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterable
+from importlib.metadata import Distribution
 from pathlib import Path
 
 FOLDERS = (
@@ -13,6 +14,7 @@ FOLDERS = (
     "bin",
     "numpy/_pyinstaller",
     "numpy/f2py",
+    "pydantic/v1",
 )
 FILES = (
     "**/*.a",
@@ -44,10 +46,10 @@ GDAL_DATA = ("*.wkt", "gdalvrt.xsd", "gt_*.csv", "stateplane.csv")
 def prune(root: Path) -> None:
     """Remove it."""
     for pattern in FOLDERS:
-        for folder in _inside(root, pattern):
+        for folder in list(root.glob(pattern)):
             shutil.rmtree(folder, ignore_errors=True)
     for pattern in FILES:
-        _remove(_inside(root, pattern))
+        _remove(list(root.glob(pattern)))
     for data in (root / "botocore/data", root / "boto3/data"):
         for folder in data.glob("*/"):
             if folder.name not in SERVICES:
@@ -58,10 +60,16 @@ def prune(root: Path) -> None:
     _remove(path for path in root.glob("rasterio/gdal_data/*") if path not in kept)
     for path in root.glob("planetcantile/**/*.json"):
         path.write_text(json.dumps(json.loads(path.read_text()), separators=(",", ":")))
+    for folder in root.glob("quadmosaic-*.dist-info"):
+        _leave_name_and_version(folder)
 
 
-def _inside(root: Path, pattern: str) -> list[Path]:
-    return list(root.glob(pattern))
+def _leave_name_and_version(folder: Path) -> None:
+    """So that neither a page of the documentation nor another uv, which wheels tell of too, makes another zip."""
+    version = Distribution.at(folder).version
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: quadmosaic\nVersion: {version}\n")
 
 
 def _remove(paths: Iterable[Path]) -> None:

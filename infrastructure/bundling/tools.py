@@ -4,7 +4,7 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from infrastructure.bundling.faults import BundleFault, Lacking
@@ -13,17 +13,12 @@ MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
 """Lambda's names of architectures and everybody else's."""
 
 
-def run(command: Sequence[str | Path], *, environment: Mapping[str, str] | None = None) -> str:
+def run(command: Sequence[str | Path]) -> str:
     """The standard output. Raises BundleFault with what the program said."""
-    done = subprocess.run(
-        [str(part) for part in command],
-        env={**os.environ, **(environment or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise BundleFault(f"{' '.join(map(str, command[:4]))} failed:\n{done.stderr.strip()[-2000:]}")
+        said = (done.stderr or done.stdout).strip()
+        raise BundleFault(f"{' '.join(map(str, command[:4]))} failed:\n{said[-2000:]}")
     return done.stdout
 
 

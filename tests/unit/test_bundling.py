@@ -1,6 +1,7 @@
 """Bundling: what is packed, what is dropped, and what is refused."""
 
 import zipfile
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,12 @@ from infrastructure.bundling import expat
 from infrastructure.bundling.archive import pack
 from infrastructure.bundling.checks import check
 from infrastructure.bundling.contents import FUNCTIONS
-from infrastructure.bundling.faults import BundleFault
+from infrastructure.bundling.faults import BundleFault, Lacking
 from infrastructure.bundling.libraries import Library, missing, unneeded
 from infrastructure.bundling.pruning import prune
 from numpy.linalg import _umath_linalg
+
+from infrastructure import bundle as made
 
 
 def library(path: str, *needed: str) -> Library:
@@ -69,10 +72,38 @@ def test_pruning_keeps_what_runs(tmp_path: Path) -> None:
         "imagecodecs/_avif.abi3.so",
         "rasterio/gdal_data/nitf_spec.xml",
         "numpy-2.dist-info/RECORD",
+        "pydantic/v1/main.py",
     }
     root = write(tmp_path, *kept, *dropped)
     prune(root)
     assert {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()} == kept
+
+
+def test_of_the_product_itself_only_name_and_version_are_told(tmp_path: Path) -> None:
+    folder = tmp_path / "quadmosaic-1.2.3.dist-info"
+    write(tmp_path, f"{folder.name}/WHEEL", f"{folder.name}/licenses/LICENSE")
+    (folder / "METADATA").write_text("Metadata-Version: 2.4\nName: quadmosaic\nVersion: 1.2.3\n\n# A page\n")
+    prune(tmp_path)
+    assert [path.name for path in folder.iterdir()] == ["METADATA"]
+    assert "page" not in (folder / "METADATA").read_text()
+    assert [(found.name, found.version) for found in distributions(path=[str(tmp_path)])] == [("quadmosaic", "1.2.3")]
+
+
+def test_an_unstripped_zip_is_no_stripped_one_but_better_than_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(made, "OUTPUT", tmp_path)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("UV", raising=False)
+    path = write(tmp_path, "api-arm64.zip") / "api-arm64.zip"
+    note = path.with_suffix(".inputs")
+    assert made.inputs_digest(stripped=False) != made.inputs_digest()
+    for digest in (made.inputs_digest(), made.inputs_digest(stripped=False)):
+        note.write_text(digest)
+        assert made.bundle("api", "arm64") == path
+    note.write_text("other inputs")
+    with pytest.raises(Lacking):
+        made.bundle("api", "arm64")
 
 
 def test_tile_matrix_sets_lose_their_blanks_only(tmp_path: Path) -> None:
