@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any
 
+from quadmosaic.aws import aws_client
 from quadmosaic.domain.errors import Unavailable
 
 type Item = dict[str, Any]
@@ -15,8 +16,6 @@ type Item = dict[str, Any]
 PARTITION, SORT, EXPIRES = "pk", "sk", "expires"
 
 _THREADS = 16
-_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S = 3, 10
-_ATTEMPTS = 3
 _ROUNDS = 6
 """Attempts at what a batch left unprocessed."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
@@ -29,8 +28,6 @@ _THROTTLED = frozenset(
         "ThrottlingException",
     }
 )
-_connecting = Lock()
-"""boto3's one session, which spares the second table the parsing of the service's model, is not safe for threads."""
 _log = logging.getLogger(__name__)
 
 
@@ -113,25 +110,8 @@ class Table:
     def _made(self) -> Any:
         with self._making:
             if self._client is None:
-                self._client = _connect(self.region)
+                self._client = aws_client("dynamodb", region=self.region, connections=_THREADS)
             return self._client
-
-
-def _connect(region: str) -> Any:
-    """Endpoint and credentials are the AWS SDKs' own environment variables and files, which boto3 reads."""
-    import boto3  # type: ignore[import-untyped]
-    from botocore.config import Config  # type: ignore[import-untyped]
-
-    config = Config(
-        region_name=region,
-        connect_timeout=_CONNECT_TIMEOUT_S,
-        read_timeout=_READ_TIMEOUT_S,
-        max_pool_connections=_THREADS,
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        tcp_keepalive=True,
-    )
-    with _connecting:
-        return boto3.client("dynamodb", config=config)
 
 
 def _translated(code: str, error: Exception, table: Table) -> Exception:

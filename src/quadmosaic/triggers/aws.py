@@ -1,7 +1,4 @@
-"""Builds on AWS: messages through SQS, schedules as entries of EventBridge Scheduler.
-
-boto3 costs a third of a second to import, so it is imported by the first call.
-"""
+"""Builds on AWS: messages through SQS, schedules as entries of EventBridge Scheduler."""
 
 import asyncio
 import json
@@ -10,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from quadmosaic.aws import aws_client
 from quadmosaic.domain.errors import Unavailable
 from quadmosaic.domain.schedules import Schedule
 
@@ -51,7 +49,7 @@ class SqsQueue:
 
     def _opened(self) -> Any:
         if self._client is None:
-            self._client = _client("sqs", self.endpoint)
+            self._client = aws_client("sqs", endpoint=self.endpoint)
         return self._client
 
 
@@ -115,7 +113,7 @@ class EventBridgeScheduler:
 
     def _opened(self) -> Any:
         if self._client is None:
-            self._client = _client("scheduler", self.endpoint)
+            self._client = aws_client("scheduler", endpoint=self.endpoint)
         return self._client
 
 
@@ -125,13 +123,7 @@ def read_secret(arn: str) -> str:
 
     region = arn.split(":")[3] if arn.count(":") >= 3 else None
     try:
-        return str(_client("secretsmanager", None, region=region).get_secret_value(SecretId=arn)["SecretString"])
+        return str(aws_client("secretsmanager", region=region).get_secret_value(SecretId=arn)["SecretString"])
     except (BotoCoreError, ClientError, KeyError) as error:
         log.warning("Secrets Manager: %s", type(error).__name__)
         raise Unavailable("the secret with the write tokens cannot be read") from error
-
-
-def _client(service: str, endpoint: str | None, *, region: str | None = None) -> Any:
-    import boto3  # type: ignore[import-untyped]
-
-    return boto3.client(service, endpoint_url=endpoint, region_name=region)
