@@ -9,9 +9,10 @@ from functools import partial
 from quadmosaic.bootstrap.outside import Adapters, access
 from quadmosaic.bootstrap.registering import registering
 from quadmosaic.bootstrap.sources import guarded_builder
+from quadmosaic.bootstrap.triggers import scheduler
 from quadmosaic.config import Settings
 from quadmosaic.domain.errors import Invalid
-from quadmosaic.ports import Queue, Scheduler
+from quadmosaic.ports import Queue
 from quadmosaic.reading.fast_reader import FastReader
 from quadmosaic.services.jobs import Jobs
 from quadmosaic.services.rebuilds import Rebuilds
@@ -39,7 +40,6 @@ def building(
     outside: Adapters,
     *,
     queue: Queue,
-    scheduler: Scheduler | None = None,
     any_source: bool = False,
     wait_s: float | None = None,
     lease_s: float = LEASE_S,
@@ -68,9 +68,9 @@ def building(
         store=outside.store,
         jobs=jobs,
         queue=queue,
+        scheduler=scheduler(settings),
         access=gate,
         check_style=check_style,
-        scheduler=scheduler,
         rehearsal=partial(rehearse, steps),
         wait_s=wait_s,
     )

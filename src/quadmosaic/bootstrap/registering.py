@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from quadmosaic.bootstrap.triggers import scheduler as own_scheduler
 from quadmosaic.config import Settings
 from quadmosaic.ports import MosaicStore, Queue, Scheduler
 from quadmosaic.services.access import Access
@@ -27,9 +26,9 @@ def registering(
     store: MosaicStore,
     jobs: Jobs,
     queue: Queue,
+    scheduler: Scheduler,
     access: Access,
     check_style: CheckStyle,
-    scheduler: Scheduler | None = None,
     rehearsal: Rehearsal | None = None,
     wait_s: float | None = None,
 ) -> Registering:
@@ -45,7 +44,7 @@ def registering(
         jobs=jobs,
         store=store,
         rebuilds=rebuilds,
-        scheduler=scheduler or own_scheduler(settings),
+        scheduler=scheduler,
         vetting=Vetting(access=access, check_style=check_style),
         rehearsal=rehearsal,
     )
