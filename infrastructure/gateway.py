@@ -22,7 +22,11 @@ class Gateway(Construct):
         super().__init__(scope, construct_id)
         self._options = options
         self.api = gateway.HttpApi(
-            self, "Api", description=f"{options.name}: maps and their registry", create_default_stage=False
+            self,
+            "Api",
+            api_name=options.name,
+            description="quadmosaic: maps and their registry",
+            create_default_stage=False,
         )
         self.stage = gateway.HttpStage(
             self,

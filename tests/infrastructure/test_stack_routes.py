@@ -209,3 +209,7 @@ def test_requests_are_logged_as_json_without_what_is_private(stack: "Synthesis")
     written = json.loads(stage["AccessLogSettings"]["Format"])
     assert {"requestId", "status", "path", "route", "milliseconds", "ip"} <= set(written)
     assert not re.search(r"authorization|header|querystring", json.dumps(written), re.IGNORECASE)
+
+
+def test_the_api_bears_the_name_of_its_stack(synthesised: Any) -> None:
+    assert synthesised(name="trial").properties("AWS::ApiGatewayV2::Api")["Name"] == "trial"
