@@ -18,7 +18,7 @@ DISK_MB = 4096
 
 
 class Builder(Function):
-    """Builds from messages; one that is not finished in time sends itself another message."""
+    """Builds from `messages`; one that is not finished in time sends itself another message."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, options: Options, storage: Storage, builds: Builds
@@ -41,7 +41,7 @@ class Builder(Function):
             },
         )
         super().__init__(scope, construct_id, options=options, shape=shape)
-        messages = lambda_.EventSourceMapping(
+        self.messages = lambda_.EventSourceMapping(
             self,
             "Messages",
             target=self.alias,
@@ -50,4 +50,4 @@ class Builder(Function):
             max_concurrency=options.builds,
             report_batch_item_failures=True,
         )
-        acknowledge(messages, DEAD_MESSAGES_HAVE_A_QUEUE)
+        acknowledge(self.messages, DEAD_MESSAGES_HAVE_A_QUEUE)

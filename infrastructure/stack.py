@@ -52,8 +52,7 @@ class QuadmosaicStack(Stack):
         )
         self.builder = Builder(self, "Builder", options=options, storage=self.storage, builds=self.builds)
         self.gateway.serve(tiler=self.tiler, registry=self.registry)
-        if options.authority == "iam":
-            writers_policy(self, "Writers", gateway=self.gateway)
+        self.writers = writers_policy(self, "Writers", gateway=self.gateway) if options.authority == "iam" else None
         self._watch()
         self._outputs()
 
@@ -94,10 +93,16 @@ class QuadmosaicStack(Stack):
             "BucketName": self.storage.bucket.bucket_name,
             "QueueUrl": self.builds.queue.queue_url,
             "DeadQueueUrl": self.builds.dead.queue_url,
+            "TilerFunction": self.tiler.function.function_name,
+            "RegistryFunction": self.registry.function.function_name,
+            "BuilderFunction": self.builder.function.function_name,
+            "BuilderEventSource": self.builder.messages.event_source_mapping_id,
         }
         if self.cdn is not None:
             outputs["CdnDomain"] = self.cdn.distribution.distribution_domain_name
         if self.tokens is not None:
             outputs["TokensSecret"] = self.tokens.secret_arn
+        if self.writers is not None:
+            outputs["WritersPolicy"] = self.writers.managed_policy_arn
         for name, value in outputs.items():
             CfnOutput(self, name, value=value)
