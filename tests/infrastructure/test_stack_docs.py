@@ -1,11 +1,14 @@
 """What the documentation says of a deployment, against the stack itself: outputs, alarms, and what alarms cost."""
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from infrastructure.builds import VISIBILITY_S
+from infrastructure.option_values import parse_options
+from infrastructure.options import Options
 
 from quadmosaic.domain.usage import Watching
 
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from synthesis import Synthesis
 
 DOCS = Path(__file__).parents[2] / "docs"
+JSON = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ROW = re.compile(r"^\| ((?:`\w+`(?:, )?)+) \|", re.MULTILINE)
 
 
@@ -25,6 +29,13 @@ def first_cells(page: str, heading: str) -> set[str]:
 def test_every_output_is_explained_and_every_explained_one_exists(stack: "Synthesis", synthesised: Any) -> None:
     by_iam = synthesised(authority="iam").template["Outputs"]
     assert first_cells("deploy.md", "Deploy") == {*stack.template["Outputs"], *by_iam}
+
+
+@pytest.mark.parametrize("page", ["deploy.md", "operate.md"])
+def test_options_that_a_page_writes_into_cdk_json_can_be_deployed(page: str) -> None:
+    told = [json.loads(block)["context"] for block in JSON.findall((DOCS / page).read_text()) if "context" in block]
+    assert told
+    assert all(parse_options(context, {}) != Options() for context in told)
 
 
 def test_there_is_an_answer_to_every_alarm(stack: "Synthesis") -> None:
