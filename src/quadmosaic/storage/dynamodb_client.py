@@ -13,7 +13,9 @@ from quadmosaic.domain.errors import Unavailable
 
 type Item = dict[str, Any]
 
-PARTITION, SORT, EXPIRES = "pk", "sk", "expires"
+PARTITION, SORT = "pk", "sk"
+EXPIRES = "expires"
+"""Of tables, the attribute that says until when an item is kept; reserved, for no item has one so far."""
 
 _THREADS = 16
 _ROUNDS = 6
