@@ -259,6 +259,45 @@ async def test_a_source_out_of_reach_is_tried_again_a_few_times(place: Place) ->
     assert build.fault.status == Unavailable.status
 
 
+async def test_a_fault_of_the_program_ends_the_build_and_no_other_message(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue = ListQueue()
+    built = built_on(place, queue)
+    build_id = await begin(built, cogs(place))
+
+    def broken(_: object) -> None:
+        raise RuntimeError("a secret of ours")
+
+    steps = replace(built.worker.steps, check_style=broken)
+    faulty = replace(built, worker=replace(built.worker, steps=steps))
+    reply = await handle(event(*queue.sent), built=faulty, queue=queue, left=lambda: 900)
+    assert reply == {"batchItemFailures": []}
+    build = (await built.registry.jobs.build("m", build_id)).build
+    assert build.fault is not None
+    assert (build.status, build.fault.status) == ("failed", 500)
+    assert "secret" not in build.fault.detail
+    assert "a secret of ours" in caplog.text
+
+
+async def test_a_build_that_kills_its_workers_is_given_up(place: Place) -> None:
+    queue = ListQueue()
+    built = built_on(place, queue)
+    build_id = await begin(built, cogs(place))
+
+    def killed(_: object) -> None:
+        raise asyncio.CancelledError
+
+    worker = replace(built.worker, steps=replace(built.worker.steps, check_style=killed), most_messages=2, lease_s=0.0)
+    for _ in range(2):
+        with pytest.raises(asyncio.CancelledError):
+            await worker.run("m", build_id)
+    await worker.run("m", build_id)
+    build = (await built.registry.jobs.build("m", build_id)).build
+    assert build.fault is not None
+    assert (build.status, build.fault.detail) == ("failed", "it is not finished after 2 messages")
+
+
 class TestSchedules:
     async def test_an_event_starts_one_build_however_often_it_comes(self, place: Place) -> None:
         queue = ListQueue()

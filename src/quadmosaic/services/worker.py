@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from quadmosaic.domain.builds import Build, Fault, Status, Step
-from quadmosaic.domain.errors import Conflict, Invalid, NotFound, QuadmosaicError, Unavailable
+from quadmosaic.domain.errors import Broken, Conflict, Invalid, NotFound, QuadmosaicError, Unavailable
 from quadmosaic.services.job import Job
 from quadmosaic.services.jobs import Jobs, Saved, begun
 from quadmosaic.services.publishing import Publishing, Superseded
@@ -74,6 +74,7 @@ class Worker:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     lease_s: float = 60.0
     most_messages: int = 200
+    """So often may a build be taken up, by whoever was killed before it got on included."""
     tries: int = 3
     """How often a build goes on after its source or store was out of reach."""
 
@@ -118,13 +119,19 @@ class Worker:
         def took() -> float:
             return round(build.seconds + (self.now() - began).total_seconds(), 3)
 
+        if build.messages > self.most_messages:
+            fault = Fault(detail=f"it is not finished after {self.most_messages} messages", status=Unavailable.status)
+            await self._fail(record, fault, took())
+            return await self._over(record)
         try:
-            ended = await self._steps(record, is_late, took)
+            if not await self._steps(record, is_late, took):
+                await record.write(lambda b: _queued(b, record.told, took()))
+                return Outcome.AGAIN
         except Superseded as error:
             await self._fail(record, Fault(detail=str(error), status=Conflict.status), took())
         except Unavailable as error:
-            if build.progress.get("failures", 0) + 1 < self.tries and build.messages < self.most_messages:
-                failures = build.progress.get("failures", 0) + 1
+            failures = build.progress.get("failures", 0) + 1
+            if failures < self.tries:
                 log.warning("build %s of %s goes on later: %s", build.id, build.name, error)
                 await record.write(lambda b: _queued(b, {**record.told, "failures": failures}, took()))
                 return Outcome.AGAIN
@@ -134,14 +141,14 @@ class Worker:
         except QuadmosaicError as error:
             at = error.field if isinstance(error, Invalid) else None
             await self._fail(record, Fault(detail=error.message, status=error.status, field=at), took())
-        else:
-            if not ended:
-                if build.messages >= self.most_messages:
-                    fault = Fault(detail=f"it is not finished after {build.messages} messages", status=503)
-                    await self._fail(record, fault, took())
-                    return Outcome.DONE
-                await record.write(lambda b: _queued(b, record.told, took()))
-                return Outcome.AGAIN
+        except Exception:
+            # A fault of the program would meet every worker that takes over, and the build would never end.
+            log.exception("build %s of %s met a fault", build.id, build.name)
+            fault = Fault(detail="the build failed; the log has the reason", status=Broken.status)
+            await self._fail(record, fault, took())
+        return await self._over(record)
+
+    async def _over(self, record: _Record) -> Outcome:
         await self.jobs.tidy(record.saved.build)
         return Outcome.DONE
 
