@@ -38,8 +38,11 @@ class ListQueue:
 
     def __init__(self) -> None:
         self.sent: list[Message] = []
+        self.is_down = False
 
     async def send(self, *, mosaic: str, build: str, delay_s: int = 0) -> None:  # noqa: ARG002
+        if self.is_down:
+            raise Unavailable("the queue is out of reach")
         self.sent.append((mosaic, build))
 
 
@@ -298,6 +301,20 @@ async def test_a_build_that_kills_its_workers_is_given_up(place: Place) -> None:
     assert (build.status, build.fault.detail) == ("failed", "it is not finished after 2 messages")
 
 
+async def test_a_registration_that_the_queue_did_not_take_is_built_by_its_repeat(place: Place) -> None:
+    queue = ListQueue()
+    built = built_on(place, queue)
+    queue.is_down = True
+    with pytest.raises(Unavailable):
+        await begin(built, cogs(place))
+    queue.is_down = False
+    build_id = await begin(built, cogs(place))
+    assert queue.sent == [("m", build_id)]
+    assert len((await built.registry.jobs.builds("m")).items) == 1
+    await handle(event(*queue.sent), built=built, queue=queue, left=lambda: 900)
+    assert (await digest(place))[0] == 1
+
+
 class TestSchedules:
     async def test_an_event_starts_one_build_however_often_it_comes(self, place: Place) -> None:
         queue = ListQueue()
@@ -308,7 +325,23 @@ class TestSchedules:
             assert await handle(event(DUE), built=built, queue=queue, left=lambda: 900) == {"batchItemFailures": []}
         from_bridge = {"id": "1", "time": "2026-05-01T10:00:00Z", "detail": {"mosaic": "m"}}
         assert await handle(from_bridge, built=built, queue=queue, left=lambda: 900) == {}
+        assert set(queue.sent) == {("m", "20260501t100000-scheduled")}
+        assert [build.trigger for build in (await built.registry.jobs.builds("m")).items] == ["schedule", "register"]
+
+    async def test_an_event_that_the_queue_did_not_take_is_made_good_by_its_repeat(self, place: Place) -> None:
+        queue = ListQueue()
+        built = built_on(place, queue)
+        await begin(built, cogs(place))
+        await handle(event(queue.sent.pop()), built=built, queue=queue, left=lambda: 900)
+        scheduled = {"mosaic": "m", "scheduled": "2026-05-01T10:00:00Z"}
+        queue.is_down = True
+        reply = await handle(event(scheduled), built=built, queue=queue, left=lambda: 900)
+        assert reply == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+        queue.is_down = False
+        await handle(event(scheduled), built=built, queue=queue, left=lambda: 900)
         assert queue.sent == [("m", "20260501t100000-scheduled")]
+        await handle(event(queue.sent.pop(), scheduled), built=built, queue=queue, left=lambda: 900)
+        assert queue.sent == []
 
     async def test_an_event_starts_nothing_once_the_schedule_is_off(self, place: Place) -> None:
         queue = ListQueue()
@@ -324,7 +357,10 @@ class TestSchedules:
         await begin(built, {**cogs(place), "schedule": "rate(1 minute)"})
         later = replace(built.scheduling, now=lambda: datetime.now(UTC) + timedelta(minutes=3, seconds=5))
         assert await built.scheduling.start_due() == []
-        assert len(await later.start_due()) == 1
+        first, again = await later.start_due(), await later.start_due()
+        assert [build.id for build in first] == [build.id for build in again]
+        assert len((await built.registry.jobs.builds("m")).items) == 2
+        await handle(event(*queue.sent), built=built, queue=queue, left=lambda: 900)
         assert await later.start_due() == []
 
     async def test_what_a_killed_process_left_is_found_again(self, place: Place) -> None:

@@ -66,17 +66,20 @@ class Rebuilds:
             created=self.now().isoformat(timespec="seconds"),
             rescan=rescan,
         )
-        saved = await self.jobs.begin(build)
-        if saved.build.status is Status.QUEUED:
-            await self.queue.send(mosaic=name, build=build.id)
-        return await self.watched(name, build.id, wait_s=self.wait_s if wait_s is None else wait_s)
+        return await self.gone_on((await self.jobs.begin(build)).build, wait_s=wait_s)
 
-    async def watched(self, name: str, build_id: str, *, wait_s: float) -> Build:
+    async def gone_on(self, build: Build, *, wait_s: float | None = None) -> Build:
+        """Queue a build again if it waits, for the queue may never have had it, and wait a while for it."""
+        if build.status is Status.QUEUED:
+            await self.queue.send(mosaic=build.name, build=build.id)
+        return await self._watched(build, wait_s=self.wait_s if wait_s is None else wait_s)
+
+    async def _watched(self, build: Build, *, wait_s: float) -> Build:
         """The build once it is over, or as it is after `wait_s` seconds."""
         loop = asyncio.get_running_loop()
         end, pause = loop.time() + wait_s, POLL_S
         while True:
-            build = (await self.jobs.build(name, build_id)).build
+            build = (await self.jobs.build(build.name, build.id)).build
             if build.status.is_over or loop.time() >= end:
                 return build
             await asyncio.sleep(min(pause, max(0.0, end - loop.time())))

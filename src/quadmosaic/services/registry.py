@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from quadmosaic.domain.builds import BuildReport, Status
+from quadmosaic.domain.builds import Build, BuildReport, Status
 from quadmosaic.domain.errors import Conflict, Invalid, NotFound
 from quadmosaic.domain.granules import JsonObject
 from quadmosaic.domain.mosaic import MosaicRef, Recipe, Version
@@ -24,6 +24,8 @@ from quadmosaic.services.vetting import Vetting
 
 type Rehearsal = Callable[[Registration, bool], Awaitable[BuildReport]]
 """The report of a build that leaves no trace; True asks after every file again."""
+
+_RECENT = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,17 +96,24 @@ class Registry:
                 raise Conflict("this Idempotency-Key was used for another request")
             build_id = str(asked.get("build"))
         existing = await self._existing(registration)
-        if existing is not None and not await self._needs_build(existing):
-            return Receipt(name=registration.name, revision=existing.revision)
+        is_new = existing is None
         if existing is None:
             after = await self.jobs.revision(registration.name)
             existing = await self.jobs.register(self._stamped(registration), after=after)
             await self._schedule(existing.registration)
-        build = await self.rebuilds.start(existing, trigger="register", build_id=build_id, wait_s=wait_s)
+        if await self.rebuilds.publishing.head(registration.name) is not None:
+            return Receipt(name=registration.name, revision=existing.revision)
+        unfinished = await self._unfinished(registration.name)
+        if unfinished is not None:
+            build = await self.rebuilds.gone_on(unfinished, wait_s=wait_s)
+        else:
+            # The first build, or another one where that failed.
+            is_new = True
+            build = await self.rebuilds.start(existing, trigger="register", build_id=build_id, wait_s=wait_s)
         if build.status is Status.FAILED and build.fault is not None:
             await self._undo(existing)
             raise error_of(build.fault)
-        return Receipt(name=registration.name, revision=existing.revision, build=build, is_new=True)
+        return Receipt(name=registration.name, revision=existing.revision, build=build, is_new=is_new)
 
     async def rehearse(self, registration: Registration) -> BuildReport:
         """What registering it would do."""
@@ -207,12 +216,10 @@ class Registry:
             raise Conflict(f"there already is a mosaic {registration.name!r} with another recipe: PUT replaces it")
         return existing
 
-    async def _needs_build(self, existing: Registered) -> bool:
-        """A registration whose first build failed, or was never begun."""
-        name = existing.registration.name
-        if await self.rebuilds.publishing.head(name) is not None:
-            return False
-        return all(build.status.is_over for build in (await self.jobs.builds(name, limit=10)).items)
+    async def _unfinished(self, name: str) -> Build | None:
+        """The latest build that is not over."""
+        builds = (await self.jobs.builds(name, limit=_RECENT)).items
+        return next((build for build in builds if not build.status.is_over), None)
 
     async def _undo(self, registered: Registered) -> None:
         """A first registration that cannot be built is not kept."""

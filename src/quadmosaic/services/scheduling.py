@@ -26,7 +26,7 @@ class Scheduling:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def start_due(self) -> list[Build]:
-        """Start what is due and was not started; a time that was missed while nobody looked is made up for once."""
+        """Start what is due and was not built; a time that was missed while nobody looked is made up for once."""
         started = []
         for name in await self.jobs.names():
             registered = await self.jobs.registered(name)
@@ -47,13 +47,16 @@ class Scheduling:
         return started
 
     async def fire(self, name: str, due: datetime) -> Build | None:
-        """Start the build of that time, unless it was started before, or the schedule or the mosaic is gone."""
+        """Start the build of that time, unless it is over, or the schedule or the mosaic is gone.
+
+        One that waits is queued again.
+        """
         registered = await self.jobs.registered(name)
         if registered is None or registered.registration.schedule is None:
             return None
         build_id = f"{due.astimezone(UTC):%Y%m%dt%H%M%S}-scheduled"
         recent = (await self.jobs.builds(name, limit=_RECENT)).items
-        if any(build.id == build_id for build in recent):
+        if any(build.id == build_id and build.status.is_over for build in recent):
             return None
         return await self.rebuilds.start(registered, trigger="schedule", build_id=build_id, wait_s=0)
 
