@@ -46,6 +46,22 @@ class ListQueue:
         self.sent.append((mosaic, build))
 
 
+class FlakyScheduler:
+    """Keeps the expressions, unless it is down."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, str] = {}
+        self.is_down = False
+
+    async def put(self, mosaic: str, schedule: Schedule | None, *, since: datetime) -> None:  # noqa: ARG002
+        if self.is_down:
+            raise Unavailable("the scheduler is out of reach")
+        if schedule is None:
+            self.entries.pop(mosaic, None)
+        else:
+            self.entries[mosaic] = schedule.expression
+
+
 def event(*messages: Message | dict[str, Any] | str) -> dict[str, Any]:
     """What SQS hands to Lambda."""
     bodies = [m if isinstance(m, str) else json.dumps(m if isinstance(m, dict) else _message(m)) for m in messages]
@@ -350,6 +366,31 @@ class TestSchedules:
         queue.sent.clear()
         assert await handle(event(DUE), built=built, queue=queue, left=lambda: 900) == {"batchItemFailures": []}
         assert queue.sent == []
+
+    async def test_a_schedule_that_the_scheduler_did_not_take_is_set_by_the_repeat(self, place: Place) -> None:
+        queue, scheduler = ListQueue(), FlakyScheduler()
+        plain = built_on(place, queue)
+        built = replace(plain, registry=replace(plain.registry, scheduler=scheduler))
+        scheduler.is_down = True
+        with pytest.raises(Unavailable):
+            await begin(built, {**cogs(place), "schedule": "rate(1 day)"})
+        scheduler.is_down = False
+        await begin(built, {**cogs(place), "schedule": "rate(1 day)"})
+        assert scheduler.entries == {"m": "rate(1 day)"}
+
+        scheduler.is_down = True
+        with pytest.raises(Unavailable):
+            await built.registry.change("m", {"schedule": "rate(2 days)"}, expected=None)
+        scheduler.is_down = False
+        await built.registry.change("m", {"schedule": "rate(2 days)"}, expected=None)
+        assert scheduler.entries == {"m": "rate(2 days)"}
+
+        scheduler.is_down = True
+        with pytest.raises(Unavailable):
+            await built.registry.delete("m", expected=None)
+        scheduler.is_down = False
+        await built.registry.delete("m", expected=None)
+        assert scheduler.entries == {}
 
     async def test_what_is_due_is_started_once_by_many(self, place: Place) -> None:
         queue = ListQueue()

@@ -100,7 +100,7 @@ class Registry:
         if existing is None:
             after = await self.jobs.revision(registration.name)
             existing = await self.jobs.register(self._stamped(registration), after=after)
-            await self._schedule(existing.registration)
+        await self._schedule(existing.registration)
         if await self.rebuilds.publishing.head(registration.name) is not None:
             return Receipt(name=registration.name, revision=existing.revision)
         unfinished = await self._unfinished(registration.name)
@@ -157,8 +157,7 @@ class Registry:
             await check_asset(self.store, name, told.defaults)
         after = before.revision or await self.jobs.revision(name)
         current = await self.jobs.register(self._stamped(told, before.registration), after=after)
-        if told.schedule != before.registration.schedule:
-            await self._schedule(current.registration)
+        await self._schedule(current.registration)
         build = None
         if told.defaults != before.registration.defaults:
             edited = await edit(self.store, current, build_id=self.rebuilds.new_id(), now=self.now())
@@ -169,9 +168,10 @@ class Registry:
         """The mosaic, its versions and the records of its builds. Raises NotFound."""
         before = await self.registered(name)
         await self.require(before, expected)
+        # What fails here can be asked for again as long as the registration is there.
+        await self.scheduler.put(name, None, since=self.now())
         if before.revision:
             await self.jobs.forget(name, after=before.revision)
-        await self.scheduler.put(name, None, since=self.now())
         try:
             await self.store.delete(name)
         except NotFound:
@@ -229,6 +229,7 @@ class Registry:
             await self.scheduler.put(name, None, since=self.now())
 
     async def _schedule(self, registration: Registration) -> None:
+        """Set it even where it is the same: an earlier request may have come no further than the record."""
         since = datetime.fromisoformat(registration.scheduled_since or registration.created)
         await self.scheduler.put(registration.name, registration.schedule, since=since)
 
