@@ -87,7 +87,7 @@ class History(RuleBasedStateMachine):
             assert mosaic.head is None
         else:
             assert mosaic.head is not None
-            self.model[self.name(suffix)] = Mosaic(numbers=mosaic.numbers)
+        self.model[self.name(suffix)] = Mosaic(numbers=mosaic.numbers)
 
     @rule(process=processes, suffix=suffixes, keep=st.integers(1, 3))
     def sweep(self, process: int, suffix: str, keep: int) -> None:

@@ -403,6 +403,18 @@ async def test_what_was_written_before_a_deletion_cannot_be_published_after_it(e
         await store.publish(MosaicRef("jezero", late.number), expected=None)
 
 
+async def test_deleting_a_name_that_was_never_published_ends_what_was_written_for_it(engine: Engine) -> None:
+    store = open_on(engine.bucket())
+    for _ in range(2):
+        late = await write(store, small_index("a"))
+        with pytest.raises(NotFound):
+            await open_on(engine.bucket()).delete("jezero")
+        with pytest.raises(NotFound):
+            await store.publish(MosaicRef("jezero", late.number), expected=None)
+    again = await publish(store, small_index("a"))
+    assert await all_numbers(open_on(engine.bucket())) == [again.number]
+
+
 async def test_deleting_and_publishing_at_once_ends_in_one_or_the_other(engine: Engine) -> None:
     store = open_on(engine.bucket())
     first = await publish(store, small_index("a"))

@@ -287,11 +287,35 @@ class TestBuilding:
         client.put("/mosaics/m", json={"source": features(place.item("a")), "quadkey_zoom": 7})
         held = client.get("/mosaics/m/builds").json()["builds"][0]
         assert (held["status"], held["report"]["removed"]) == ("held", 2)
+        assert "2 of 3 granules would go" in held["report"]["held"]
         assert ids(client, "m") == {"a", "b", "c"}
         confirmed = client.post(held["urls"]["confirm"])
         assert (confirmed.status_code, confirmed.json()["status"]) == (200, "succeeded")
+        assert "held" not in confirmed.json()["report"]
         assert ids(client, "m") == {"a"}
         assert client.post(held["urls"]["self"] + "/confirm").status_code == 409
+
+    def test_a_held_build_is_published_with_the_defaults_of_today(self, place: Place, client: httpx.Client) -> None:
+        client.post("/mosaics", json=registration("m", *(place.item(name) for name in "abc"), title="Old"))
+        client.put("/mosaics/m", json=registration("m", place.item("a"), title="Old"))
+        held = client.get("/mosaics/m/builds").json()["builds"][0]
+        assert client.patch("/mosaics/m", json={"title": "New"}).json()["title"] == "New"
+        confirmed = finished(client, client.post(held["urls"]["confirm"]))
+        assert confirmed["status"] == "succeeded", confirmed
+        assert (client.get("/mosaics/m").json()["title"], ids(client, "m")) == ("New", {"a"})
+
+    def test_a_held_build_of_a_recipe_that_was_replaced_cannot_be_confirmed(
+        self, place: Place, client: httpx.Client
+    ) -> None:
+        client.post("/mosaics", json=registration("m", *(place.item(name) for name in "abc")))
+        client.put("/mosaics/m", json=registration("m", place.item("a")))
+        first = client.get("/mosaics/m/builds").json()["builds"][0]
+        client.put("/mosaics/m", json=registration("m", place.item("b")))
+        assert client.post(first["urls"]["confirm"]).status_code == 409
+        assert ids(client, "m") == {"a", "b", "c"}
+        second = client.get("/mosaics/m/builds").json()["builds"][0]
+        assert client.post(second["urls"]["confirm"]).status_code == 200
+        assert ids(client, "m") == {"b"}
 
     def test_builds_are_paged_newest_first(self, place: Place, client: httpx.Client) -> None:
         client.post("/mosaics", json=registration("m", place.item("a")))

@@ -47,7 +47,8 @@ class BuildReport:
     """What a build did, against the version that was published when it covered.
 
     `skipped` names the first few of `skipped_count`. `requests` and `bytes` are those of the catalog and the header
-    scan as far as they are counted; `cost_usd` is what time and requests cost on AWS.
+    scan as far as they are counted; `cost_usd` is what time and requests cost on AWS. `held` says why a build waits for
+    a word.
     """
 
     found: int = 0
@@ -69,6 +70,7 @@ class BuildReport:
     cost_usd: float = 0.0
     normalised: Mapping[str, int] = field(default_factory=dict)
     advice: str | None = None
+    held: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

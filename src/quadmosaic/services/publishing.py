@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from quadmosaic.domain.builds import Build, BuildReport, Skipped, Status, Step, cost_usd, shrinks_too_far
 from quadmosaic.domain.errors import Conflict, NotFound
-from quadmosaic.domain.mosaic import Index, Manifest, MosaicRef, Version
+from quadmosaic.domain.mosaic import Index, Manifest, MosaicRef, Recipe, Version
 from quadmosaic.ports import Changes, MosaicStore
 from quadmosaic.services.drafts import Draft
-from quadmosaic.services.jobs import Jobs
+from quadmosaic.services.jobs import Jobs, Registered
 
 if TYPE_CHECKING:
     from quadmosaic.services.job import Job
@@ -54,15 +54,15 @@ class Publishing:
             await self._check_rivals(build, head)
             changes = everything_new(draft.index) if head is None else await self.store.changes(head, version)
             report = build_report(job, draft, changes, seconds=took())
-            held = self._held(job, head, report)
-            status = Status.HELD if held else Status.RUNNING
+            report = replace(report, held=self._held(job, head, report))
+            status = Status.HELD if report.held else Status.RUNNING
             saved = await note(
                 lambda b, v=version, r=report, s=status: replace(  # type: ignore[misc]
                     b, step=Step.PUBLISH, version=v.number, digest=v.digest, report=r, status=s
                 )
             )
-            if held:
-                return replace(saved, report=replace(report, advice=held))
+            if report.held:
+                return saved
             try:
                 number = None if head is None else head.number
                 await self.store.publish(MosaicRef(build.name, version.number), expected=number)
@@ -72,10 +72,15 @@ class Publishing:
         raise Superseded("others publish this mosaic over and over")
 
     async def confirm(self, build: Build) -> bool:
-        """Publish the version of a held build; False where it was swept and must be built again."""
+        """Publish the version of a held build; False where that was swept or has old defaults, and must be built again.
+
+        Raises Superseded, NotFound.
+        """
+        built = await self.jobs.registration_at(build.name, build.revision)
+        latest = await self._latest(build, built.recipe)
         head = await self._version(build.name)
         await self._check_rivals(build, head)
-        if build.version is None:
+        if build.version is None or latest.registration.defaults != built.defaults:
             return False
         try:
             await self.store.publish(
@@ -92,17 +97,22 @@ class Publishing:
             return None
 
     async def _current_manifest(self, build: Build, job: "Job", manifest: Manifest) -> Manifest:
-        """With the defaults of today. Raises Superseded when the recipe is another one by now."""
-        latest = await self.jobs.registered(build.name)
-        if latest is None:
-            raise Superseded("the mosaic was deleted meanwhile")
+        """With the defaults of today. Raises Superseded."""
+        latest = await self._latest(build, job.recipe)
         if latest.revision == build.revision:
             return manifest
-        if latest.registration.recipe != job.recipe:
-            raise Superseded("the recipe was changed meanwhile: a later build has the new one")
         told = latest.registration.defaults
         kept = replace(told, asset=told.asset or manifest.defaults.asset)
         return replace(manifest, defaults=kept)
+
+    async def _latest(self, build: Build, recipe: Recipe) -> Registered:
+        """The registration of today. Raises Superseded where there is none, or its recipe is another one."""
+        latest = await self.jobs.registered(build.name)
+        if latest is None:
+            raise Superseded("the mosaic was deleted meanwhile")
+        if latest.revision != build.revision and latest.registration.recipe != recipe:
+            raise Superseded("the recipe was changed meanwhile: a later build has the new one")
+        return latest
 
     async def _check_rivals(self, build: Build, head: Version | None) -> None:
         """Whoever published since this build began wins, unless what it built is older."""

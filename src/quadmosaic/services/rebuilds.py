@@ -86,7 +86,7 @@ class Rebuilds:
             pause = min(pause * 1.5, _SLOWEST_POLL_S)
 
     async def confirm(self, name: str, build_id: str) -> Build:
-        """Let a held build through; one whose version was swept is built again. Raises Conflict, NotFound."""
+        """Let a held build through; one with the defaults of yesterday is built again. Raises Conflict, NotFound."""
         saved = await self.jobs.build(name, build_id)
         if saved.build.status is not Status.HELD:
             raise Conflict(f"build {build_id} is {saved.build.status}, and only a held one can be confirmed")
@@ -94,14 +94,14 @@ class Rebuilds:
             is_published = await self.publishing.confirm(saved.build)
         except Superseded as error:
             raise Conflict(str(error)) from error
-        confirmed = replace(saved.build, confirmed=True)
+        report = None if saved.build.report is None else replace(saved.build.report, held=None)
+        confirmed = replace(saved.build, confirmed=True, report=report)
         if is_published:
             build = replace(confirmed, status=Status.SUCCEEDED, step=Step.DONE)
             return (await self.jobs.save(saved, build)).build
         again = replace(confirmed, status=Status.QUEUED, step=Step.CRAWL, finished=None, leased_until=None)
         await self.jobs.save(saved, again)
-        await self.queue.send(mosaic=name, build=build_id)
-        return again
+        return await self.gone_on(again)
 
     async def include(self, registered: Registered, granules: JsonObject, *, wait_s: float | None = None) -> Build:
         """Add granules to the recipe, whose ids are no longer excluded then, and build it."""
