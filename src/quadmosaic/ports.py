@@ -101,7 +101,10 @@ class MosaicStore(Protocol):
         ...
 
     async def delete(self, name: str) -> None:
-        """Remove the mosaic and all its versions."""
+        """Remove the mosaic and all its versions; what was written before cannot be published any more.
+
+        That holds for a name without a head too, for which it raises NotFound.
+        """
         ...
 
     async def lookup(self, version: Version, cells: Collection[Quadkey]) -> Lookup:

@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -15,13 +16,13 @@ from moto.server import ThreadedMotoServer
 
 from quadmosaic import bootstrap
 from quadmosaic.bootstrap import Adapters, Building
-from quadmosaic.domain.errors import Unavailable
-from quadmosaic.domain.mosaic import MosaicRef
+from quadmosaic.domain.errors import NotFound, Unavailable
+from quadmosaic.domain.mosaic import Index, Manifest, MosaicRef, Version
 from quadmosaic.domain.mosaicjson import write
 from quadmosaic.domain.mosaicjson_index import from_index
 from quadmosaic.domain.registrations import parse_registration
 from quadmosaic.domain.schedules import Schedule
-from quadmosaic.ports import Queue
+from quadmosaic.ports import MosaicStore, Queue
 from quadmosaic.services.jobs import Registered
 from quadmosaic.services.vetting import unchecked
 from quadmosaic.triggers.aws import EventBridgeScheduler, SqsQueue
@@ -256,6 +257,48 @@ async def test_a_build_of_an_old_recipe_does_not_overwrite_the_new_one(place: Pl
     store = bootstrap.adapters(place.settings).store
     granules = await store.granules(await store.version(MosaicRef("m")))
     assert [granule.id for granule in granules.items] == ["b"]
+
+
+class DeletingStore:
+    """A store on which someone deletes the mosaic while a version of it is written."""
+
+    def __init__(self, inner: MosaicStore, *, first: bool) -> None:
+        self._inner = inner
+        self._first = first
+        self.delete_all: Callable[[], Awaitable[None]] | None = None
+
+    def __getattr__(self, verb: str) -> Any:
+        return getattr(self._inner, verb)
+
+    async def write(self, name: str, manifest: Manifest, index: Index) -> Version:
+        delete = self.delete_all
+        if self._first and delete is not None:
+            await delete()
+        version = await self._inner.write(name, manifest, index)
+        if not self._first and delete is not None:
+            await delete()
+        return version
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_mosaic_that_is_deleted_during_its_first_build_stays_away(place: Place, first: bool) -> None:
+    queue = ListQueue()
+    built = built_on(place, queue)
+    build_id = await begin(built, cogs(place))
+    store = DeletingStore(built.registry.store, first=first)
+    store.delete_all = partial(built.registry.delete, "m", expected=None)
+    publishing = replace(built.worker.publishing, store=cast("MosaicStore", store))
+    watched = replace(built, worker=replace(built.worker, publishing=publishing))
+    await handle(event(*queue.sent), built=watched, queue=queue, left=lambda: 900)
+    with pytest.raises(NotFound):
+        await built.registry.store.head("m")
+    with pytest.raises(NotFound):
+        await built.registry.jobs.build("m", build_id)
+    store.delete_all = None
+    queue.sent.clear()
+    await begin(built, cogs(place))
+    await handle(event(*queue.sent), built=built, queue=queue, left=lambda: 900)
+    assert [build.status for build in (await built.registry.jobs.builds("m")).items] == ["succeeded"]
 
 
 async def test_a_source_out_of_reach_is_tried_again_a_few_times(place: Place) -> None:

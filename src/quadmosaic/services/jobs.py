@@ -146,8 +146,10 @@ class Jobs:
     async def tidy(self, build: Build) -> None:
         """Remove what nobody needs once a build is over: its chunks, and builds beyond the last `keep_builds`.
 
-        One that is not over yet stays, and whatever is younger.
+        One that is not over yet stays, and whatever is younger. Of a mosaic that was deleted nothing stays.
         """
+        if await self._outlived(build):
+            return await self._forget(build)
         await self.drop_chunks(build)
         stream = f"builds/{build.name}"
         last = await self.ledger.last(stream)
@@ -165,6 +167,12 @@ class Jobs:
             number += 1
         if old:
             await self.ledger.trim(stream, below=number + 1)
+        return None
+
+    async def _outlived(self, build: Build) -> bool:
+        """Was the mosaic deleted since the build was begun?"""
+        numbers = range(build.revision + 1, await self.revision(build.name) + 1)
+        return b"" in [await self.ledger.entry(f"registrations/{build.name}", number) for number in numbers]
 
     async def forget_builds(self, name: str) -> None:
         """Remove the records of a mosaic's builds."""

@@ -63,10 +63,13 @@ class Publishing:
             )
             if report.held:
                 return saved
+            # A deletion ends what was written before it; what was written after it is seen here.
+            if await self._current_manifest(build, job, draft.manifest) != manifest:
+                continue
             try:
                 number = None if head is None else head.number
                 await self.store.publish(MosaicRef(build.name, version.number), expected=number)
-            except Conflict:
+            except (Conflict, NotFound):
                 continue
             return replace(saved, status=Status.SUCCEEDED, step=Step.DONE)
         raise Superseded("others publish this mosaic over and over")

@@ -95,10 +95,13 @@ class Worker:
             return Outcome.DONE
         try:
             async with self._heartbeat(record):
-                return await self._go_on(record, is_late)
+                outcome = await self._go_on(record, is_late)
         except Conflict as error:
             log.warning("build %s of %s was taken over: %s", build_id, mosaic, error)
             return Outcome.BUSY
+        if outcome is Outcome.DONE:
+            await self.jobs.tidy(record.saved.build)
+        return outcome
 
     async def _take(self, mosaic: str, build_id: str) -> _Record | None:
         """The record, with this worker's name on it; None where the build is over or another works on it."""
@@ -122,7 +125,7 @@ class Worker:
         if build.messages > self.most_messages:
             fault = Fault(detail=f"it is not finished after {self.most_messages} messages", status=Unavailable.status)
             await self._fail(record, fault, took())
-            return await self._over(record)
+            return Outcome.DONE
         try:
             if not await self._steps(record, is_late, took):
                 await record.write(lambda b: _queued(b, record.told, took()))
@@ -146,10 +149,6 @@ class Worker:
             log.exception("build %s of %s met a fault", build.id, build.name)
             fault = Fault(detail="the build failed; the log has the reason", status=Broken.status)
             await self._fail(record, fault, took())
-        return await self._over(record)
-
-    async def _over(self, record: _Record) -> Outcome:
-        await self.jobs.tidy(record.saved.build)
         return Outcome.DONE
 
     async def _steps(self, record: _Record, is_late: Callable[[], bool], took: Callable[[], float]) -> bool:

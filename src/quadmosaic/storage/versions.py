@@ -90,6 +90,10 @@ class Versions:
         await self._bucket.create(locations.writing_mark(head.name, head.life, number), mark)
         return number
 
+    async def has_begun(self, head: Head) -> bool:
+        """Was anything written in the head's life?"""
+        return await self._bucket.get(locations.begun_mark(head.name, head.life)) is not None
+
     async def finish(self, head: Head, number: int, digest: str, manifest: Manifest, lists: Lists) -> Version:
         """Record a version whose parts are written."""
         record = VersionRecord(

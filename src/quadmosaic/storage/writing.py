@@ -77,17 +77,21 @@ class Writer:
         raise Conflict(f"the head of {ref.name!r} is moved over and over: try again")
 
     async def delete(self, name: str) -> None:
-        """Put an end to the mosaic in one step, then clean up; repeating it goes on with the cleaning."""
+        """Put an end to the mosaic in one step, then clean up; repeating it goes on with the cleaning.
+
+        What is being written for a name that has no head yet comes to its end too. Raises NotFound for such a name.
+        """
         for _ in range(_ATTEMPTS):
-            head = await self.latest(name)
-            if head.version is None:
-                await self.sweeper.clear_lives(head)
-                raise unknown_mosaic(name)
-            try:
-                head = await self.heads.advance(head.ending())
-            except Conflict:
-                continue
+            before = await self.latest(name)
+            head = before
+            if before.version is not None or await self.versions.has_begun(before):
+                try:
+                    head = await self.heads.advance(before.ending())
+                except Conflict:
+                    continue
             await self.sweeper.clear_lives(head)
+            if before.version is None:
+                raise unknown_mosaic(name)
             return
         raise Conflict(f"{name!r} is being published over and over: try again")
 
