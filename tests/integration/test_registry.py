@@ -1,6 +1,7 @@
 """The registry over HTTP: mosaics registered, rebuilt, changed and deleted by those who may."""
 
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,18 @@ class TestRegistering:
         other = client.post("/mosaics", json=registration("jezero", place.item("b")))
         assert (other.status_code, other.json()["status"]) == (409, 409)
         assert len(client.get("/mosaics/jezero/builds").json()["builds"]) == 1
+
+    @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k1"}])
+    def test_the_same_post_many_times_at_once_is_one_mosaic(
+        self, place: Place, client: httpx.Client, headers: dict[str, str]
+    ) -> None:
+        bodies = [registration(f"m{number}", place.item("a")) for number in range(6)]
+        with ThreadPoolExecutor(4) as pool:
+            for number, body in enumerate(bodies):
+                told = {key: f"{value}-{number}" for key, value in headers.items()}
+                replies = list(pool.map(lambda _: client.post("/mosaics", json=body, headers=told), range(4)))  # noqa: B023
+                assert {reply.status_code for reply in replies} <= {200, 201}, [reply.text for reply in replies]
+                assert [v["version"] for v in client.get(f"/mosaics/m{number}/versions").json()["versions"]] == [1]
 
     def test_a_dry_run_reports_and_changes_nothing(self, place: Place, client: httpx.Client) -> None:
         body = registration("jezero", place.item("a"))

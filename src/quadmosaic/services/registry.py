@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -95,25 +96,23 @@ class Registry:
             if asked.get("digest") != once.digest:
                 raise Conflict("this Idempotency-Key was used for another request")
             build_id = str(asked.get("build"))
-        existing = await self._existing(registration)
-        is_new = existing is None
-        if existing is None:
-            after = await self.jobs.revision(registration.name)
-            existing = await self.jobs.register(self._stamped(registration), after=after)
-        await self._schedule(existing.registration)
+        try:
+            current = await self._entered(registration)
+        except Conflict:
+            # The same request may have come twice at once; the other one's registration is there now.
+            current = await self._entered(registration)
+        await self._schedule(current.registration)
         if await self.rebuilds.publishing.head(registration.name) is not None:
-            return Receipt(name=registration.name, revision=existing.revision)
+            return Receipt(name=registration.name, revision=current.revision)
         unfinished = await self._unfinished(registration.name)
         if unfinished is not None:
             build = await self.rebuilds.gone_on(unfinished, wait_s=wait_s)
         else:
-            # The first build, or another one where that failed.
-            is_new = True
-            build = await self.rebuilds.start(existing, trigger="register", build_id=build_id, wait_s=wait_s)
+            build = await self.rebuilds.start(current, trigger="register", build_id=build_id, wait_s=wait_s)
         if build.status is Status.FAILED and build.fault is not None:
-            await self._undo(existing)
+            await self._undo(current)
             raise error_of(build.fault)
-        return Receipt(name=registration.name, revision=existing.revision, build=build, is_new=is_new)
+        return Receipt(name=registration.name, revision=current.revision, build=build, is_new=unfinished is None)
 
     async def rehearse(self, registration: Registration) -> BuildReport:
         """What registering it would do."""
@@ -207,11 +206,13 @@ class Registry:
             raise Invalid("is not done here, where no source is read: try it on the command line", field="dry_run")
         return await self.rehearsal(registration, rescan)
 
-    async def _existing(self, registration: Registration) -> Registered | None:
+    async def _entered(self, registration: Registration) -> Registered:
+        """The registration as a record; one of the same recipe that is there stays as it is. Raises Conflict."""
         try:
             existing = await self.registered(registration.name)
         except NotFound:
-            return None
+            after = await self.jobs.revision(registration.name)
+            return await self.jobs.register(self._stamped(registration), after=after)
         if as_posted(existing.registration.recipe) != as_posted(registration.recipe):
             raise Conflict(f"there already is a mosaic {registration.name!r} with another recipe: PUT replaces it")
         return existing
@@ -224,7 +225,10 @@ class Registry:
     async def _undo(self, registered: Registered) -> None:
         """A first registration that cannot be built is not kept."""
         name = registered.registration.name
-        if await self.rebuilds.publishing.head(name) is None:
+        if await self.rebuilds.publishing.head(name) is not None:
+            return
+        with suppress(Conflict):
+            # Whoever sent the same request may have undone it already.
             await self.jobs.forget(name, after=registered.revision)
             await self.scheduler.put(name, None, since=self.now())
 
