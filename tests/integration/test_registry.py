@@ -154,6 +154,16 @@ class TestRegistering:
         assert client.post("/mosaics", json=registration("m", place.item("a"), assets=["x"])).status_code == 400
         assert client.post("/mosaics", json=registration("m", place.item("a"))).status_code == 201
 
+    def test_a_registration_whose_build_failed_can_be_posted_again_as_it_should_be(
+        self, place: Place, client: httpx.Client
+    ) -> None:
+        wrong = registration("m", place.item("a"), assets=["x"])
+        reply = client.post("/mosaics", json=wrong, headers={"Prefer": "respond-async"})
+        assert finished(client, reply)["status"] == "failed"
+        reply = client.post("/mosaics", json=registration("m", place.item("a"), assets=["dtm"]))
+        assert (reply.status_code, reply.json()["version"]) == (201, 1), reply.text
+        assert client.post("/mosaics", json=wrong).status_code == 409
+
     def test_limits_hold(self, place: Place, client: httpx.Client) -> None:
         items = [place.item("a"), place.item("b")]
         reply = client.post("/mosaics", json=registration("m", *items, limits={"max_granules": 1}))

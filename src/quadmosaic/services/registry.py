@@ -208,14 +208,22 @@ class Registry:
 
     async def _entered(self, registration: Registration) -> Registered:
         """The registration as a record; one of the same recipe that is there stays as it is. Raises Conflict."""
+        name = registration.name
+        existing = await self._registered_if_any(name)
+        if existing is None:
+            return await self.jobs.register(self._stamped(registration), after=await self.jobs.revision(name))
+        if as_posted(existing.registration.recipe) == as_posted(registration.recipe):
+            return existing
+        if await self.rebuilds.publishing.head(name) is not None or await self._unfinished(name) is not None:
+            raise Conflict(f"there already is a mosaic {name!r} with another recipe: PUT replaces it")
+        # Nothing ever came of the one that is there, and who corrects it need not take it back first.
+        return await self.jobs.register(self._stamped(registration), after=existing.revision)
+
+    async def _registered_if_any(self, name: str) -> Registered | None:
         try:
-            existing = await self.registered(registration.name)
+            return await self.registered(name)
         except NotFound:
-            after = await self.jobs.revision(registration.name)
-            return await self.jobs.register(self._stamped(registration), after=after)
-        if as_posted(existing.registration.recipe) != as_posted(registration.recipe):
-            raise Conflict(f"there already is a mosaic {registration.name!r} with another recipe: PUT replaces it")
-        return existing
+            return None
 
     async def _unfinished(self, name: str) -> Build | None:
         """The latest build that is not over."""
