@@ -258,6 +258,37 @@ class TestChanging:
             assert reply.status_code == 412
         assert client.get("/mosaics/m").json()["title"] == "One"
 
+    def test_if_match_takes_strong_tags_of_what_is_there(self, place: Place, client: httpx.Client) -> None:
+        body = registration("m", place.item("a"))
+        assert client.put("/mosaics/m", json=body, headers={"If-Match": "*"}).status_code == 412
+        assert client.get("/mosaics/m").status_code == 404
+        tag = client.post("/mosaics", json=body).headers["etag"]
+        for name in ("title", "description"):
+            weak = client.patch("/mosaics/m", json={name: "x"}, headers={"If-Match": f"W/{tag}"})
+            assert weak.status_code == 412
+        listed = {"If-Match": f'"other", {tag}'}
+        assert client.patch("/mosaics/m", json={"title": "One"}, headers=listed).status_code == 200
+        assert client.patch("/mosaics/m", json={"title": "Two"}, headers={"If-Match": "*"}).status_code == 200
+
+    def test_granules_are_changed_only_in_the_mosaic_that_was_seen(self, place: Place, client: httpx.Client) -> None:
+        tag = client.post("/mosaics", json=registration("m", *(place.item(n) for n in "abcdef"))).headers["etag"]
+        seen = {"If-Match": tag}
+        hrefs = {"hrefs": [place.file("extra")]}
+        with ThreadPoolExecutor(2) as pool:
+            replies = [
+                pool.submit(client.post, "/mosaics/m/granules", json=hrefs, headers=seen),
+                pool.submit(client.delete, "/mosaics/m/granules/a", headers=seen),
+            ]
+        statuses = sorted(reply.result().status_code for reply in replies)
+        assert statuses[0] in (200, 201)
+        assert statuses[1] in (409, 412)
+
+    def test_a_patch_that_changes_nothing_is_no_revision(self, place: Place, client: httpx.Client) -> None:
+        tag = client.post("/mosaics", json=registration("m", place.item("a"), title="M")).headers["etag"]
+        for same in ({}, {"title": "M"}, {"schedule": None}):
+            reply = client.patch("/mosaics/m", json=same)
+            assert (reply.status_code, reply.headers["etag"]) == (200, tag)
+
     def test_an_unchanged_mosaic_answers_304(self, place: Place, client: httpx.Client) -> None:
         client.post("/mosaics", json=registration("m", place.item("a")))
         tag = client.get("/mosaics/m").headers["etag"]

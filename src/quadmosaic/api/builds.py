@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from quadmosaic.api.guard import UsesWrites, may
-from quadmosaic.api.registry import DryRun, IfMatch, Name, Prefer, expected_state, wait_of
+from quadmosaic.api.registry import NO_CACHE, DryRun, IfMatch, Name, Prefer, seen, wait_of
 from quadmosaic.api.registry_documents import build_document, report_document
 from quadmosaic.api.schemas import GranulesBody
 from quadmosaic.api.urls import absolute
@@ -18,7 +18,6 @@ from quadmosaic.domain.names import parse_ref
 router = APIRouter(tags=["builds"])
 
 BuildId = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,64}$", description="a build's id")]
-_NO_CACHE = {"Cache-Control": "no-cache"}
 
 
 @router.get("/mosaics/{mosaic}/builds")
@@ -38,14 +37,14 @@ async def builds(
         query = urlencode({"after": page.next, "limit": limit})
         links.append({"rel": "next", "href": absolute(request, f"/mosaics/{name}/builds?{query}")})
     listed = [build_document(request, build) for build in page.items]
-    return JSONResponse({"builds": listed, "links": links}, headers=_NO_CACHE)
+    return JSONResponse({"builds": listed, "links": links}, headers=NO_CACHE)
 
 
 @router.get("/mosaics/{mosaic}/builds/{build}")
 async def build(request: Request, writes: UsesWrites, mosaic: Name, build: BuildId) -> Response:
     """A build's progress, and its report once it is over."""
     found = await writes.registry.jobs.build(parse_ref(mosaic).name, build)
-    return JSONResponse(build_document(request, found.build), headers=_NO_CACHE)
+    return JSONResponse(build_document(request, found.build), headers=NO_CACHE)
 
 
 @router.post("/mosaics/{mosaic}/builds", status_code=201, dependencies=[Depends(may("build"))])
@@ -61,7 +60,7 @@ async def rebuild(
     registered = await writes.registry.registered(mosaic)
     if dry_run:
         report = await writes.registry.rehearse_build(registered, rescan=rescan)
-        return JSONResponse({"dry_run": True, "report": report_document(report)}, headers=_NO_CACHE)
+        return JSONResponse({"dry_run": True, "report": report_document(report)}, headers=NO_CACHE)
     registered = await writes.registry.adopted(registered)
     started = await writes.rebuilds.start(registered, trigger="manual", rescan=rescan, wait_s=wait_of(prefer))
     return _started(request, started)
@@ -84,8 +83,7 @@ async def add_granules(
     prefer: Prefer = None,
 ) -> Response:
     """Add granules, which every later build includes, and build."""
-    await expected_state(writes, mosaic, if_match)
-    registered = await writes.registry.adopted(await writes.registry.registered(mosaic))
+    registered = await writes.registry.adopted(await writes.registry.as_expected(mosaic, seen(if_match)))
     granules = body.model_dump(exclude_unset=True)
     return _started(request, await writes.rebuilds.include(registered, granules, wait_s=wait_of(prefer)))
 
@@ -100,8 +98,7 @@ async def remove_granule(
     prefer: Prefer = None,
 ) -> Response:
     """Remove a granule, which every later build excludes, and build."""
-    await expected_state(writes, mosaic, if_match)
-    registered = await writes.registry.adopted(await writes.registry.registered(mosaic))
+    registered = await writes.registry.adopted(await writes.registry.as_expected(mosaic, seen(if_match)))
     if not await writes.registry.has_granule(registered, granule):
         raise NotFound(f"{mosaic} has no granule {granule[:200]!r}")
     return _started(request, await writes.rebuilds.exclude(registered, granule, wait_s=wait_of(prefer)), status=200)
@@ -111,5 +108,5 @@ def _started(request: Request, found: Build, *, status: int = 201) -> Response:
     """The build: `status` when it is over, 202 and where to look after it when it is not."""
     document: dict[str, Any] = build_document(request, found)
     location = absolute(request, f"/mosaics/{found.name}/builds/{quote(found.id)}")
-    headers = {"Location": location, **_NO_CACHE}
+    headers = {"Location": location, **NO_CACHE}
     return JSONResponse(document, status if found.status.is_over else 202, headers=headers)

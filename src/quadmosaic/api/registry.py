@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from quadmosaic.api.caching import cache_control, etag, not_modified
@@ -15,18 +15,18 @@ from quadmosaic.api.registry_documents import (
     mosaic_document,
     mosaic_etag,
     report_document,
-    state_tag,
 )
 from quadmosaic.api.schemas import ChangesBody, MosaicJsonBody, PostBody, RegistrationBody, ReplacementBody
 from quadmosaic.api.services import Services, UsesServices
 from quadmosaic.api.urls import absolute
 from quadmosaic.api.writes import Writes
-from quadmosaic.domain.errors import Invalid, NotFound
+from quadmosaic.domain.errors import Invalid, NotFound, Stale
 from quadmosaic.domain.granules import JsonObject
 from quadmosaic.domain.mosaic import MosaicRef, Version
 from quadmosaic.domain.names import parse_ref
 from quadmosaic.domain.registrations import Registration, parse_registration
 from quadmosaic.services.receipts import Receipt, once
+from quadmosaic.services.registry import State
 
 router = APIRouter(tags=["registry"])
 
@@ -35,9 +35,10 @@ DryRun = Annotated[bool, Query(description="report what it would do, and change 
 IfMatch = Annotated[str | None, Header(description="the ETag that the mosaic must still have")]
 Prefer = Annotated[str | None, Header(description="respond-async: do not wait for the build")]
 
-_TAG = re.compile(r'"(r\d+v\d+)\.[0-9a-f]*"')
+_TAG = re.compile(r'(?<!W/)"r(\d+)v(\d+)\.[0-9a-f]*"')
+"""A strong one: weak tags never match where something is to be changed."""
 _SLUG = re.compile(r"[^a-z0-9]+")
-_NO_STORE = {"Cache-Control": "no-cache"}
+NO_CACHE = {"Cache-Control": "no-cache"}
 
 
 @router.get("/mosaics/{mosaic}")
@@ -103,6 +104,8 @@ async def replace(
         recipe = (await writes.registry.registered(mosaic)).registration.recipe
     except NotFound:
         require(writer, "register", mosaic)
+        if if_match is not None:
+            raise Stale(f"there is no mosaic named {mosaic!r} any more") from None
     else:
         document.setdefault("excludes", list(recipe.excludes))
         if recipe.includes is not None:
@@ -110,8 +113,7 @@ async def replace(
     registration = parse_registration(document)
     if dry_run:
         return _report(await writes.registry.rehearse(registration))
-    expected = await expected_state(writes, mosaic, if_match)
-    receipt = await writes.registry.replace(registration, expected=expected, wait_s=wait_of(prefer))
+    receipt = await writes.registry.replace(registration, expected=seen(if_match), wait_s=wait_of(prefer))
     return await _receipt(request, services, writes, receipt)
 
 
@@ -125,16 +127,15 @@ async def change(
     if_match: IfMatch = None,
 ) -> Response:
     """Change title, description, attribution, defaults or schedule; other defaults become a version of their own."""
-    expected = await expected_state(writes, mosaic, if_match)
     changes: JsonObject = body.model_dump(exclude_unset=True)
-    await writes.registry.change(mosaic, changes, expected=expected)
+    await writes.registry.change(mosaic, changes, expected=seen(if_match))
     return _described(await described(request, services, writes, mosaic), 200)
 
 
 @router.delete("/mosaics/{mosaic}", status_code=204, dependencies=[Depends(may("delete"))])
 async def delete(writes: UsesWrites, mosaic: Name, if_match: IfMatch = None) -> Response:
     """Delete a mosaic with all its versions and builds."""
-    await writes.registry.delete(mosaic, expected=await expected_state(writes, mosaic, if_match))
+    await writes.registry.delete(mosaic, expected=seen(if_match))
     return Response(status_code=204)
 
 
@@ -148,7 +149,7 @@ async def publish(
     if_match: IfMatch = None,
 ) -> Response:
     """Go back, or forward, to a version that was published before."""
-    await writes.registry.publish(mosaic, version, expected=await expected_state(writes, mosaic, if_match))
+    await writes.registry.publish(mosaic, version, expected=seen(if_match))
     return _described(await described(request, services, writes, mosaic), 200)
 
 
@@ -178,18 +179,18 @@ async def _receipt(request: Request, services: Services, writes: Writes, receipt
     build = receipt.build
     if build is not None and not build.status.is_over:
         location = absolute(request, f"/mosaics/{receipt.name}/builds/{quote(build.id)}")
-        return JSONResponse(build_document(request, build), 202, headers={"Location": location, **_NO_STORE})
+        return JSONResponse(build_document(request, build), 202, headers={"Location": location, **NO_CACHE})
     document = await described(request, services, writes, receipt.name)
     return _described(document, 201 if receipt.is_new else 200)
 
 
 def _described(document: dict[str, Any], status: int) -> Response:
-    headers = {"ETag": mosaic_etag(document), "Location": document["urls"]["self"], **_NO_STORE}
+    headers = {"ETag": mosaic_etag(document), "Location": document["urls"]["self"], **NO_CACHE}
     return JSONResponse(document, status, headers=headers)
 
 
 def _report(report: Any) -> Response:
-    return JSONResponse({"dry_run": True, "report": report_document(report)}, headers=_NO_STORE)
+    return JSONResponse({"dry_run": True, "report": report_document(report)}, headers=NO_CACHE)
 
 
 def _registration(body: RegistrationBody | MosaicJsonBody, name: str | None) -> Registration:
@@ -205,16 +206,11 @@ def _registration(body: RegistrationBody | MosaicJsonBody, name: str | None) -> 
     return parse_registration({"name": chosen, "source": source})
 
 
-async def expected_state(writes: Writes, name: str, if_match: str | None) -> tuple[int, int | None] | None:
-    """What If-Match stands for. Raises 412 when the mosaic is not like that any more."""
+def seen(if_match: str | None) -> frozenset[State] | None:
+    """The states that If-Match stands for, None where any will do."""
     if if_match is None or if_match.strip() == "*":
         return None
-    registered = await writes.registry.registered(name)
-    state = (registered.revision, await writes.rebuilds.publishing.head(name))
-    tags = {found[1] for found in _TAG.finditer(if_match)}
-    if state_tag(*state) not in tags:
-        raise HTTPException(412, "the mosaic was changed since it was read: look at it again")
-    return state
+    return frozenset((int(found[1]), int(found[2]) or None) for found in _TAG.finditer(if_match))
 
 
 def wait_of(prefer: str | None) -> float | None:

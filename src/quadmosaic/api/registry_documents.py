@@ -105,12 +105,7 @@ def public_registration(registration: Registration) -> JsonObject:
     return document
 
 
-def state_tag(revision: int, version: int | None) -> str:
-    """What a client says in If-Match: which registration and which head it saw."""
-    return f"r{revision}v{version or 0}"
-
-
 def mosaic_etag(document: Mapping[str, Any]) -> str:
-    """`state_tag`, and a digest of all that was told."""
+    """Which registration and which head it is of, which If-Match goes by, and a digest of all that was told."""
     digest = hashlib.blake2b(json.dumps(document, sort_keys=True, default=str).encode(), digest_size=8).hexdigest()
-    return f'"{state_tag(document["revision"], document["version"])}.{digest}"'
+    return f'"r{document["revision"]}v{document["version"] or 0}.{digest}"'

@@ -4,6 +4,7 @@ QuadmosaicError
 ├── Invalid        400  the request is wrong; `field` names the part that is
 ├── NotFound       404  nothing of that name exists
 ├── Conflict       409  someone else was first, or the name is taken
+├── Stale          412  what the client has seen is not how things are any more
 ├── TooLarge       413  over a stated limit
 ├── Broken         500  stored content is damaged
 └── Unavailable    503  a source, store or granule is out of reach; `retry_after` is in seconds
@@ -43,6 +44,12 @@ class Conflict(QuadmosaicError):
     """Someone else was first, or the name is taken."""
 
     status = 409
+
+
+class Stale(QuadmosaicError):
+    """What the client has seen is not how things are any more."""
+
+    status = 412
 
 
 class TooLarge(QuadmosaicError):

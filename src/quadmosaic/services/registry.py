@@ -1,13 +1,13 @@
 """The registry: mosaics registered, given a new recipe or other defaults, and deleted."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from quadmosaic.domain.builds import Build, BuildReport, Status
-from quadmosaic.domain.errors import Conflict, Invalid, NotFound
+from quadmosaic.domain.errors import Conflict, Invalid, NotFound, Stale
 from quadmosaic.domain.granules import JsonObject
 from quadmosaic.domain.mosaic import MosaicRef, Recipe, Version
 from quadmosaic.domain.mosaicjson import write
@@ -26,12 +26,15 @@ from quadmosaic.services.vetting import Vetting
 type Rehearsal = Callable[[Registration, bool], Awaitable[BuildReport]]
 """The report of a build that leaves no trace; True asks after every file again."""
 
+type State = tuple[int, int | None]
+"""The revision of a mosaic's registration, and its head."""
+
 _RECENT = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class Registry:
-    """Changes to registrations; `expected` is the (revision, head) that a client saw, None where it does not say.
+    """Changes to registrations; `expected` are states of which a client saw one, None where it does not say.
 
     Without a `rehearsal` it reads no sources, and so refuses dry runs.
     """
@@ -57,6 +60,13 @@ class Registry:
             created=version.manifest.created,
         )
         return Registered(registration=registration, revision=0)
+
+    async def as_expected(self, name: str, expected: Collection[State] | None) -> Registered:
+        """The registration, if the mosaic is as a client has seen it. Raises NotFound, Stale."""
+        registered = await self.registered(name)
+        if expected is not None and (registered.revision, await self.rebuilds.publishing.head(name)) not in expected:
+            raise Stale("the mosaic was changed since it was read: look at it again")
+        return registered
 
     async def adopted(self, registered: Registered) -> Registered:
         """The registration as a record of its own, which a mosaic that a command built has not yet."""
@@ -124,17 +134,16 @@ class Registry:
         return await self._rehearsed(registered.registration, rescan=rescan)
 
     async def replace(
-        self, registration: Registration, *, expected: tuple[int, int | None] | None, wait_s: float | None = None
+        self, registration: Registration, *, expected: Collection[State] | None, wait_s: float | None = None
     ) -> Receipt:
-        """Another recipe for a mosaic, or a new mosaic. Raises Conflict when it is not as `expected`."""
+        """Another recipe for a mosaic, or a new mosaic where none is `expected`. Raises Stale."""
         await self.vetting.vet(registration)
         try:
-            before = await self.registered(registration.name)
+            before = await self.as_expected(registration.name, expected)
         except NotFound:
             if expected is not None:
                 raise
             return await self.register(registration, wait_s=wait_s)
-        await self.require(before, expected)
         after = before.revision or await self.jobs.revision(registration.name)
         named = replace(registration, created=before.registration.created)
         current = await self.jobs.register(self._stamped(named, before.registration), after=after)
@@ -146,16 +155,17 @@ class Registry:
             raise error_of(build.fault)
         return Receipt(name=registration.name, revision=current.revision, build=build)
 
-    async def change(self, name: str, changes: JsonObject, *, expected: tuple[int, int | None] | None) -> Receipt:
+    async def change(self, name: str, changes: JsonObject, *, expected: Collection[State] | None) -> Receipt:
         """Other defaults or another schedule; other defaults are published as a version that shares the index."""
-        before = await self.registered(name)
-        await self.require(before, expected)
+        before = await self.as_expected(name, expected)
         told = changed(before.registration, changes)
         self.vetting.check_style(told.defaults.style)
         if told.defaults != before.registration.defaults:
             await check_asset(self.store, name, told.defaults)
-        after = before.revision or await self.jobs.revision(name)
-        current = await self.jobs.register(self._stamped(told, before.registration), after=after)
+        current = before
+        if told != before.registration:
+            after = before.revision or await self.jobs.revision(name)
+            current = await self.jobs.register(self._stamped(told, before.registration), after=after)
         await self._schedule(current.registration)
         build = None
         if told.defaults != before.registration.defaults:
@@ -163,10 +173,9 @@ class Registry:
             build = None if edited is None else (await self.jobs.begin(edited)).build
         return Receipt(name=name, revision=current.revision, build=build)
 
-    async def delete(self, name: str, *, expected: tuple[int, int | None] | None) -> None:
+    async def delete(self, name: str, *, expected: Collection[State] | None) -> None:
         """The mosaic, its versions and the records of its builds. Raises NotFound."""
-        before = await self.registered(name)
-        await self.require(before, expected)
+        before = await self.as_expected(name, expected)
         # What fails here can be asked for again as long as the registration is there.
         await self.scheduler.put(name, None, since=self.now())
         if before.revision:
@@ -178,17 +187,9 @@ class Registry:
                 raise
         await self.jobs.forget_builds(name)
 
-    async def require(self, registered: Registered, expected: tuple[int, int | None] | None) -> None:
-        """Raise Conflict when the mosaic is not as a client has seen it."""
-        if expected is None:
-            return
-        seen = (registered.revision, await self.rebuilds.publishing.head(registered.registration.name))
-        if seen != expected:
-            raise Conflict("the mosaic was changed since it was read: look at it again")
-
-    async def publish(self, name: str, number: int, *, expected: tuple[int, int | None] | None) -> Version:
+    async def publish(self, name: str, number: int, *, expected: Collection[State] | None) -> Version:
         """Make a version that was published before the head again. Raises NotFound, Conflict."""
-        await self.require(await self.registered(name), expected)
+        await self.as_expected(name, expected)
         version = await self.store.version(MosaicRef(name, number))
         head = await self.store.head(name)
         await self.store.publish(MosaicRef(name, number), expected=head)
