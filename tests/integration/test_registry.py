@@ -210,6 +210,30 @@ class TestChanging:
         assert (reply.status_code, reply.json()["field"]) == (400, "defaults.asset")
 
     @pytest.mark.parametrize(
+        ("defaults", "field"),
+        [
+            ({"assets": "nope"}, "defaults.assets"),
+            ({"bidx": "1,7"}, "defaults.bidx"),
+            ({"expression": "b1+b9"}, "defaults.expression"),
+        ],
+    )
+    def test_defaults_that_the_files_have_no_bands_for_are_refused(
+        self, place: Place, client: httpx.Client, defaults: dict[str, str], field: str
+    ) -> None:
+        body = registration("m", place.item("a"), assets=["dtm"])
+        reply = client.post("/mosaics", json={**body, "defaults": defaults})
+        assert (reply.status_code, reply.json()["field"]) == (400, field)
+        client.post("/mosaics", json=body)
+        document = client.get("/mosaics/m/mosaic.json").json()
+        source = {"type": "mosaicjson", "document": document}
+        for reply in (
+            client.patch("/mosaics/m", json={"defaults": defaults}),
+            client.post("/mosaics", json={"name": "doc", "source": source, "defaults": defaults}),
+        ):
+            assert (reply.status_code, reply.json()["field"]) == (400, field)
+        assert client.get("/mosaics/m").json()["version"] == 1
+
+    @pytest.mark.parametrize(
         ("style", "field"),
         [
             ({"rescale": "10,5"}, "defaults.rescale"),

@@ -1,5 +1,6 @@
 """Merging layers into one image by a pixel selection, after an expression where there is one."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +16,9 @@ COMPUTED = frozenset({"mean", "median", "stdev", "count"})
 """Selections whose values need not be any granule's own."""
 OTHER_UNITS = frozenset({"stdev", "count"})
 """Those of them whose values are of another kind, among which the granules' nodata may be a value like any other."""
+
+_BAND = re.compile(r"\bb(\d+)\b", re.IGNORECASE)
+"""As rio-tiler finds them, without its libraries, which the registry lacks."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -47,9 +51,7 @@ def check_expression(expression: str) -> str:
 
 def expression_bands(expression: str) -> tuple[int, ...]:
     """The 1-based bands that an expression needs, in order."""
-    from rio_tiler.expression import parse_expression
-
-    return tuple(sorted(parse_expression(expression)))
+    return tuple(sorted({int(number) for number in _BAND.findall(expression)}))
 
 
 @dataclass(kw_only=True)

@@ -13,7 +13,7 @@ from quadmosaic.services.publishing import EDIT
 
 
 async def check_asset(store: MosaicStore, name: str, defaults: Defaults) -> None:
-    """Raise Invalid (field "defaults.asset") for an asset that the published mosaic does not have."""
+    """Raise Invalid, naming the field, for an asset or bands that the published mosaic does not have."""
     try:
         head = await store.version(MosaicRef(name))
     except NotFound:
@@ -24,7 +24,7 @@ async def check_asset(store: MosaicStore, name: str, defaults: Defaults) -> None
 async def edit(store: MosaicStore, registered: Registered, *, build_id: str, now: datetime) -> Build | None:
     """Publish the registration's defaults; the record of it. None where nothing is published.
 
-    Raises Invalid (field "defaults.asset") for an asset that the mosaic does not have.
+    Raises Invalid as `check_asset`.
     """
     name, defaults = registered.registration.name, registered.registration.defaults
     try:

@@ -16,6 +16,7 @@ from quadmosaic.domain.granules import Granule, Refusal
 from quadmosaic.domain.grids import Grid
 from quadmosaic.domain.mosaic import AssetProfile, Defaults, Index, Manifest, Quadkey, Recipe, Report
 from quadmosaic.domain.mosaicjson import MosaicJson
+from quadmosaic.services.requests import ImageRequest, band_indexes
 
 MAP_ZOOMS_ABOVE_INDEX = 3
 _AT_ONCE = 4096
@@ -52,7 +53,7 @@ def built_manifest(
 ) -> Manifest:
     """The manifest of a recipe's build.
 
-    Raises Invalid (fields "minzoom" and "defaults.asset") for zooms that are not in order, and as `check_default`.
+    Raises Invalid for zooms that are not in order, and as `check_default`.
     """
     check_default(defaults, profiles)
     extents = [_extents(list(some)) for some in batched(index.granules, _AT_ONCE, strict=False)]
@@ -81,10 +82,17 @@ def built_manifest(
 
 
 def check_default(defaults: Defaults, profiles: Sequence[AssetProfile]) -> None:
-    """Raise Invalid (field "defaults.asset") for an asset that no granule has."""
-    known = {profile.key for profile in profiles}
-    if defaults.asset is not None and defaults.asset not in known:
-        raise Invalid(f"{defaults.asset!r} is none of {', '.join(sorted(known))}", field="defaults.asset")
+    """Raise Invalid, naming the field, for an asset that no granule has and bands that it is known to lack."""
+    style, known = defaults.style, {profile.key: profile for profile in profiles}
+    for field, key in (("defaults.asset", defaults.asset), ("defaults.assets", style.get("assets"))):
+        if key is not None and key not in known:
+            raise Invalid(f"{key!r} is none of {', '.join(sorted(known))}", field=field)
+    drawn = known[style.get("assets") or defaults.asset or profiles[0].key]
+    bidx = tuple(int(band) for band in style["bidx"].split(",")) if "bidx" in style else None
+    try:
+        band_indexes(drawn, ImageRequest(bidx=bidx, expression=style.get("expression")))
+    except Invalid as error:
+        raise Invalid(error.message, field=f"defaults.{error.field}") from error
 
 
 def _extents(granules: Sequence[Granule]) -> npt.NDArray[np.float64]:
@@ -116,7 +124,11 @@ def imported_manifest(
     profiles: tuple[AssetProfile, ...],
     report: Report,
 ) -> Manifest:
-    """The manifest of an imported document: its words where `defaults` has none, its profile where no file was read."""
+    """The manifest of an imported document: its words where `defaults` has none, its profile where no file was read.
+
+    Raises Invalid as `check_default`.
+    """
+    check_default(defaults, profiles)
     named = replace(
         defaults,
         title=defaults.title or document.name,
