@@ -1,7 +1,9 @@
 """The registry over HTTP: mosaics registered, rebuilt, changed and deleted by those who may."""
 
+import json
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import pytest
 
 from registries import Place, features, finished, registration
 from toys import url
+
+JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
@@ -130,7 +134,16 @@ class TestRegistering:
             ({"source": {"type": "wms"}}, "source.type"),
             ({"source": None}, "source"),
             ({"tms": "NoSuchGrid"}, "tms"),
-            ({"quadkey_zoom": "deep"}, None),
+            ({"quadkey_zoom": "deep"}, "quadkey_zoom"),
+            ({"schedule": 5}, "schedule"),
+            ({"defaults": {"rescale": [1, 2]}}, "defaults.rescale"),
+            ({"excludes": ["a", 5]}, "excludes.1"),
+            ({"tms": {"id": "Mine"}}, "tms"),
+            ({"maxzoom": 1000}, "maxzoom"),
+            ({"minzoom": 9, "maxzoom": 8}, "minzoom"),
+            ({"title": "\ud800"}, "title"),
+            ({"defaults": {"colormap_name": "\ud800"}}, "defaults.colormap_name"),
+            ({"assets": ["\ud800"]}, "assets"),
             ({"order": "no:such:property"}, "order"),
             ({"compatibility": "maybe"}, "compatibility"),
             ({"limits": {"max_shrink": 3}}, "limits.max_shrink"),
@@ -141,14 +154,24 @@ class TestRegistering:
         ],
     )
     def test_a_fault_is_named_and_nothing_is_kept(
-        self, place: Place, client: httpx.Client, change: dict[str, Any], field: str | None
+        self, place: Place, client: httpx.Client, change: dict[str, Any], field: str
     ) -> None:
         body = registration("m", place.item("a")) | change
-        reply = client.post("/mosaics", json=body)
+        reply = client.post("/mosaics", content=json.dumps(body), headers=JSON)
         assert reply.status_code == 400, reply.text
         assert reply.headers["content-type"] == "application/problem+json"
-        assert field is None or reply.json()["field"] == field, reply.json()
+        assert reply.json()["field"] == field, reply.json()
         assert client.get("/mosaics/m").status_code == 404
+
+    @pytest.mark.parametrize("content", ["", "[]", "null", '{"name":', '{"name": NaN}', "[" * 100_000, b"\xff\xfe{"])
+    def test_a_body_that_is_none_is_named(self, client: httpx.Client, content: str | bytes) -> None:
+        reply = client.post("/mosaics", content=content, headers=JSON)
+        assert (reply.status_code, reply.json()["field"]) in ((400, "body"), (400, "source")), reply.text
+
+    def test_a_body_that_is_too_large_is_named(self, place: Place) -> None:
+        with replace(place, options={"max_body_mb": 1}).served() as client:
+            reply = client.post("/mosaics", content=b"{" + b" " * 2_000_000)
+            assert (reply.status_code, reply.json()["field"]) == (413, "body")
 
     def test_a_name_is_free_again_after_a_registration_that_failed(self, place: Place, client: httpx.Client) -> None:
         assert client.post("/mosaics", json=registration("m", place.item("a"), assets=["x"])).status_code == 400
@@ -404,6 +427,8 @@ class TestBuilding:
         listed = [build["id"] for build in first["builds"] + second["builds"]]
         assert len(listed) == len(set(listed)) == 4
         assert second["links"] == []
+        reply = client.get("/mosaics/m/builds?after=abc")
+        assert (reply.status_code, reply.json()["field"]) == (400, "after")
 
     def test_a_mosaic_that_a_command_built_can_be_rebuilt(self, place: Place) -> None:
         from toys import Toys

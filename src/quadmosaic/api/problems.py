@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -24,6 +25,9 @@ _TITLES = {
     500: "Internal error",
     503: "Unavailable",
 }
+
+_OF_THE_BODY = (400, 413)
+"""What the framework raises by itself with these, it says of a body."""
 
 
 def problem(
@@ -51,11 +55,12 @@ def install(app: FastAPI, *, cors_origins: Sequence[str]) -> None:
     @app.exception_handler(RequestValidationError)
     async def on_validation(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        return problem(400, str(first["msg"]), field=_field(first["loc"]))
+        return problem(400, str(first["msg"]), field=_field(first, error.body))
 
     @app.exception_handler(HTTPException)
     async def on_http(_: Request, error: HTTPException) -> JSONResponse:
-        return problem(error.status_code, str(error.detail), headers=error.headers)
+        field = "body" if error.status_code in _OF_THE_BODY else None
+        return problem(error.status_code, str(error.detail), field=field, headers=error.headers)
 
     @app.exception_handler(Exception)
     async def on_fault(request: Request, error: Exception) -> JSONResponse:
@@ -66,12 +71,20 @@ def install(app: FastAPI, *, cors_origins: Sequence[str]) -> None:
         return problem(500, "the server failed; the log has the reason", headers=shared)
 
 
-def _field(location: Sequence[str | int]) -> str:
+def _field(error: Mapping[str, Any], body: object) -> str:
     """`("query", "bidx", 0)` -> `bidx`, but the whole way into a body: `("body", "hrefs", 0)` -> `hrefs.0`.
 
-    Tags in parentheses say which of several bodies was meant, and are no part of it.
+    Pydantic names on the way which of several types it tried, and of JSON that breaks off the place: what is not in
+    the body is left out, unless it is what is missing there.
     """
-    where, *inside = location
+    where, *inside = error["loc"]
     if where != "body":
-        inside = inside[:1]
-    return ".".join(str(part) for part in inside if not str(part).startswith("(")) or str(where)
+        return ".".join(str(part) for part in inside[:1]) or str(where)
+    way: list[str] = []
+    for part in inside:
+        if (isinstance(body, dict) and part in body) or (isinstance(body, list) and part in range(len(body))):
+            body = body[part]
+            way.append(str(part))
+    if error["type"] == "missing":
+        way += [str(part) for part in inside[-1:]]
+    return ".".join(way) or str(where)

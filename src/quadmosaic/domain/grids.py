@@ -87,12 +87,10 @@ def parse(document: JsonObject) -> Grid:
 
 def named(tms: str | JsonObject) -> Grid:
     """The grid of an id or a document. Raises Invalid (field "tms")."""
-    if isinstance(tms, str):
-        try:
-            return load(tms)
-        except NotFound as error:
-            raise Invalid(error.message, field="tms") from error
-    return parse(tms)
+    try:
+        return load(tms) if isinstance(tms, str) else parse(tms)
+    except (NotFound, Invalid) as error:
+        raise Invalid(error.message, field="tms") from error
 
 
 def default_map_grid(body: str) -> str:

@@ -102,7 +102,7 @@ def parse_defaults(document: JsonObject) -> Defaults:
     for key, value in (given or {}).items():
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise Invalid("must be a text or a number", field=f"defaults.{key}")
-        style[key] = str(value)
+        style[key] = _storable(str(value), f"defaults.{key}")
     return Defaults(
         title=_text(document, "title"),
         description=_text(document, "description"),
@@ -202,7 +202,14 @@ def _text(document: JsonObject, key: str) -> str | None:
         raise Invalid("must be a text", field=key)
     if value is not None and len(value) > _LONGEST_TEXT:
         raise Invalid(f"must not be longer than {_LONGEST_TEXT} characters", field=key)
-    return value or None
+    return _storable(value or None, key)
+
+
+def _storable[T: str | None](text: T, key: str) -> T:
+    """JSON may have half a character, which nothing can keep."""
+    if text is not None and any("\ud800" <= character <= "\udfff" for character in text):
+        raise Invalid("holds text that is not valid Unicode (a lone surrogate)", field=key)
+    return text
 
 
 def _texts(document: JsonObject, key: str) -> tuple[str, ...]:
@@ -211,4 +218,4 @@ def _texts(document: JsonObject, key: str) -> tuple[str, ...]:
         return ()
     if not isinstance(value, list) or not all(isinstance(text, str) and text for text in value):
         raise Invalid("must be a list of texts", field=key)
-    return tuple(cast("list[str]", value))
+    return tuple(_storable(text, key) for text in cast("list[str]", value))

@@ -11,7 +11,7 @@ from typing import cast
 import msgspec
 
 from quadmosaic.domain.builds import Build
-from quadmosaic.domain.errors import Broken, Conflict, NotFound
+from quadmosaic.domain.errors import Broken, Conflict, Invalid, NotFound
 from quadmosaic.domain.granules import JsonObject
 from quadmosaic.domain.registrations import Registration, parse_registration, registration_document
 from quadmosaic.ports import Entry, Ledger, Page
@@ -107,10 +107,12 @@ class Jobs:
         return Saved(build=build, record=record)
 
     async def builds(self, name: str, *, after: str | None = None, limit: int = 100) -> Page[Build]:
-        """Builds, newest first; `after` is a number from the page before."""
+        """Builds, newest first; `after` is a number from the page before. Raises Invalid (field "after")."""
+        if after is not None and not (after.isascii() and after.isdecimal()):
+            raise Invalid(f"{after!r} is no number of a build", field="after")
         last = await self.ledger.last(f"builds/{name}")
         newest = 0 if last is None else last.number
-        if after is not None and after.isascii() and after.isdecimal():
+        if after is not None:
             newest = min(newest, int(after) - 1)
         numbers = range(newest, max(newest - limit, 0), -1)
         ids = await asyncio.gather(*(self.ledger.entry(f"builds/{name}", number) for number in numbers))

@@ -62,7 +62,8 @@ def built_manifest(
     minzoom = max(0, index.zoom - MAP_ZOOMS_ABOVE_INDEX) if recipe.minzoom is None else recipe.minzoom
     maxzoom = _maxzoom(grid, profiles, index) if recipe.maxzoom is None else recipe.maxzoom
     if not 0 <= minzoom <= maxzoom <= grid.maxzoom:
-        raise Invalid(f"zooms {minzoom} to {maxzoom} are not in order within 0 to {grid.maxzoom}", field="minzoom")
+        at = "maxzoom" if maxzoom > grid.maxzoom or recipe.minzoom is None else "minzoom"
+        raise Invalid(f"zooms {minzoom} to {maxzoom} are not in order within 0 to {grid.maxzoom}", field=at)
     return Manifest(
         body=grid.body,
         grid_id=grid.id,
