@@ -87,6 +87,24 @@ class TestRegistering:
         assert client.get("/mosaics/jezero").status_code == 404
         assert sorted((place.folder / "store").rglob("*")) == before
 
+    def test_a_dry_run_is_refused_as_the_request_would_be(self, place: Place, client: httpx.Client) -> None:
+        tag = client.post("/mosaics", json=registration("m", place.item("a"))).headers["etag"]
+        other = registration("m", place.item("b"))
+        assert client.post("/mosaics?dry_run=true", json=other).status_code == 409
+        assert client.put("/mosaics/m?dry_run=true", json=other, headers={"If-Match": tag}).status_code == 200
+        client.patch("/mosaics/m", json={"title": "M"})
+        assert client.put("/mosaics/m?dry_run=true", json=other, headers={"If-Match": tag}).status_code == 412
+
+    def test_a_dry_run_says_that_the_build_would_be_held(self, place: Place, client: httpx.Client) -> None:
+        client.post("/mosaics", json=registration("m", *(place.item(name) for name in "abc")))
+        report = client.put("/mosaics/m?dry_run=true", json=registration("m", place.item("a"))).json()["report"]
+        assert "2 of 3 granules would go" in report["held"]
+
+    def test_a_dry_run_takes_no_longer_than_a_request_waits(self, place: Place) -> None:
+        with replace(place, options={"build_wait_s": 0}).served() as client:
+            reply = client.post("/mosaics?dry_run=true", json=registration("m", place.item("a")))
+            assert (reply.status_code, "a dry run may take 0 s" in reply.json()["detail"]) == (413, True)
+
     def test_a_key_makes_a_repeated_request_one(self, place: Place, client: httpx.Client) -> None:
         body, key = registration("jezero", place.item("a")), {"Idempotency-Key": "k1"}
         assert client.post("/mosaics", json=body, headers=key).status_code == 201

@@ -112,7 +112,7 @@ async def replace(
             document.setdefault("includes", recipe.includes)
     registration = parse_registration(document)
     if dry_run:
-        return _report(await writes.registry.rehearse(registration))
+        return _report(await writes.registry.rehearse_replacement(registration, expected=seen(if_match)))
     receipt = await writes.registry.replace(registration, expected=seen(if_match), wait_s=wait_of(prefer))
     return await _receipt(request, services, writes, receipt)
 

@@ -71,7 +71,7 @@ def building(
         scheduler=scheduler(settings),
         access=gate,
         check_style=check_style,
-        rehearsal=partial(rehearse, steps),
+        rehearsal=partial(rehearse, steps, within_s=settings.build_wait_s),
         wait_s=wait_s,
     )
     rebuilds = registered.rebuilds

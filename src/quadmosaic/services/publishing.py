@@ -54,7 +54,7 @@ class Publishing:
             await self._check_rivals(build, head)
             changes = everything_new(draft.index) if head is None else await self.store.changes(head, version)
             report = build_report(job, draft, changes, seconds=took())
-            report = replace(report, held=self._held(job, head, report))
+            report = replace(report, held=held(job, head, report))
             status = Status.HELD if report.held else Status.RUNNING
             saved = await note(
                 lambda b, v=version, r=report, s=status: replace(  # type: ignore[misc]
@@ -127,17 +127,6 @@ class Publishing:
         if rival.trigger != EDIT and rival.revision >= build.revision:
             raise Superseded(f"build {rival.id} published version {head.number} meanwhile")
 
-    def _held(self, job: "Job", head: Version | None, report: BuildReport) -> str | None:
-        if head is None or job.build.confirmed:
-            return None
-        before = head.manifest.report
-        return shrinks_too_far(
-            report,
-            granules_before=before.used,
-            cells_before=before.cells,
-            max_shrink=job.recipe.limits.max_shrink,
-        )
-
     def _as_it_is(self, build: Build, head: Version, draft: Draft, job: "Job", seconds: float) -> Build:
         """Nothing new; or this build's own version, whose publication it did not live to see."""
         if build.version == head.number and build.report is not None:
@@ -146,6 +135,16 @@ class Publishing:
         return replace(
             build, status=Status.UNCHANGED, step=Step.DONE, version=head.number, digest=head.digest, report=report
         )
+
+
+def held(job: "Job", head: Version | None, report: BuildReport) -> str | None:
+    """Why the build waits for a word, which nobody gave yet."""
+    if head is None or job.build.confirmed:
+        return None
+    before = head.manifest.report
+    return shrinks_too_far(
+        report, granules_before=before.used, cells_before=before.cells, max_shrink=job.recipe.limits.max_shrink
+    )
 
 
 def build_report(job: "Job", draft: Draft, changes: Changes, *, seconds: float) -> BuildReport:

@@ -125,8 +125,18 @@ class Registry:
         return Receipt(name=registration.name, revision=current.revision, build=build, is_new=unfinished is None)
 
     async def rehearse(self, registration: Registration) -> BuildReport:
-        """What registering it would do."""
+        """What registering it would do. Raises Conflict where a mosaic has another recipe."""
         await self.vetting.vet(registration)
+        await self._same(registration)
+        return await self._rehearsed(registration)
+
+    async def rehearse_replacement(
+        self, registration: Registration, *, expected: Collection[State] | None
+    ) -> BuildReport:
+        """What `replace` would do. Raises Stale."""
+        await self.vetting.vet(registration)
+        if expected is not None:
+            await self.as_expected(registration.name, expected)
         return await self._rehearsed(registration)
 
     async def rehearse_build(self, registered: Registered, *, rescan: bool) -> BuildReport:
@@ -209,22 +219,27 @@ class Registry:
 
     async def _entered(self, registration: Registration) -> Registered:
         """The registration as a record; one of the same recipe that is there stays as it is. Raises Conflict."""
-        name = registration.name
-        existing = await self._registered_if_any(name)
-        if existing is None:
-            return await self.jobs.register(self._stamped(registration), after=await self.jobs.revision(name))
-        if as_posted(existing.registration.recipe) == as_posted(registration.recipe):
-            return existing
-        if await self.rebuilds.publishing.head(name) is not None or await self._unfinished(name) is not None:
-            raise Conflict(f"there already is a mosaic {name!r} with another recipe: PUT replaces it")
-        # Nothing ever came of the one that is there, and who corrects it need not take it back first.
-        return await self.jobs.register(self._stamped(registration), after=existing.revision)
+        same = await self._same(registration)
+        if same is not None:
+            return same
+        after = await self.jobs.revision(registration.name)
+        return await self.jobs.register(self._stamped(registration), after=after)
 
-    async def _registered_if_any(self, name: str) -> Registered | None:
+    async def _same(self, registration: Registration) -> Registered | None:
+        """The registration of the same recipe that is there. Raises Conflict for another one.
+
+        One that nothing ever came of counts as none: who corrects it need not take it back first.
+        """
+        name = registration.name
         try:
-            return await self.registered(name)
+            there = await self.registered(name)
         except NotFound:
             return None
+        if as_posted(there.registration.recipe) == as_posted(registration.recipe):
+            return there
+        if await self.rebuilds.publishing.head(name) is None and await self._unfinished(name) is None:
+            return None
+        raise Conflict(f"there already is a mosaic {name!r} with another recipe: PUT replaces it")
 
     async def _unfinished(self, name: str) -> Build | None:
         """The latest build that is not over."""

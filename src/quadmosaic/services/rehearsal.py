@@ -1,48 +1,53 @@
 """Rehearsals: what a build would do, without a record or a version of it."""
 
-from dataclasses import dataclass, field, replace
+import asyncio
+from dataclasses import replace
 
 from quadmosaic.domain.builds import Build, BuildReport
-from quadmosaic.domain.errors import Conflict, NotFound
-from quadmosaic.domain.mosaic import MosaicRef
+from quadmosaic.domain.errors import NotFound, TooLarge
+from quadmosaic.domain.mosaic import MosaicRef, Version
 from quadmosaic.domain.registrations import Registration
 from quadmosaic.ports import Entry
 from quadmosaic.services.job import Job
 from quadmosaic.services.jobs import Jobs
-from quadmosaic.services.publishing import build_report, everything_new, index_changes
+from quadmosaic.services.publishing import build_report, everything_new, held, index_changes
 from quadmosaic.services.steps import Steps
 
 
-@dataclass(kw_only=True)
 class _Scratch:
-    """A ledger that lasts as long as one rehearsal."""
+    """A ledger that keeps nothing: a rehearsal is done in one go, and reads nothing back."""
 
-    streams: dict[str, list[bytes]] = field(default_factory=dict)
+    async def last(self, _: str) -> Entry | None:
+        return None
 
-    async def last(self, stream: str) -> Entry | None:
-        records = self.streams.get(stream)
-        return Entry(len(records), records[-1]) if records else None
+    async def entry(self, _: str, number: int) -> bytes | None:  # noqa: ARG002
+        return None
 
-    async def entry(self, stream: str, number: int) -> bytes | None:
-        records = self.streams.get(stream, [])
-        return records[number - 1] if 0 < number <= len(records) else None
-
-    async def append(self, stream: str, body: bytes, *, after: int) -> int:
-        records = self.streams.setdefault(stream, [])
-        if len(records) != after:
-            raise Conflict("out of order")
-        records.append(body)
+    async def append(self, _: str, body: bytes, *, after: int) -> int:  # noqa: ARG002
         return after + 1
 
     async def remove(self, stream: str) -> None:
-        self.streams.pop(stream, None)
+        """There is none."""
 
     async def trim(self, stream: str, *, below: int) -> None:
-        """A rehearsal is over before anything is old."""
+        """There is none."""
 
 
-async def rehearse(steps: Steps, registration: Registration, rescan: bool) -> BuildReport:
-    """The report of a build, compared with the head. Raises what the build would fail with."""
+async def rehearse(steps: Steps, registration: Registration, rescan: bool, *, within_s: float) -> BuildReport:
+    """The report of a build, compared with the head. Raises what the build would fail with.
+
+    TooLarge where it takes longer than `within_s`: nobody could go on with it later.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            return await _rehearsed(steps, registration, rescan)
+    except TimeoutError as error:
+        raise TooLarge(
+            f"a dry run may take {within_s:g} s, and this mosaic takes longer: build it, or try it on the command line"
+        ) from error
+
+
+async def _rehearsed(steps: Steps, registration: Registration, rescan: bool) -> BuildReport:
     trial = replace(steps, jobs=Jobs(ledger=_Scratch()))
     build = Build(name=registration.name, id="rehearsal", revision=1, trigger="rehearsal", dry_run=True, rescan=rescan)
     job = Job(build=build, registration=registration, tell=_untold, is_late=lambda: False)
@@ -50,12 +55,12 @@ async def rehearse(steps: Steps, registration: Registration, rescan: bool) -> Bu
     await trial.scan(job)
     draft = await trial.cover(job)
     try:
-        head = await steps.store.version(MosaicRef(registration.name))
+        head: Version | None = await steps.store.version(MosaicRef(registration.name))
     except NotFound:
-        changes = everything_new(draft.index)
-    else:
-        changes = index_changes(await steps.store.index(head), draft.index)
-    return build_report(job, draft, changes, seconds=draft.manifest.report.seconds)
+        head = None
+    changes = everything_new(draft.index) if head is None else index_changes(await steps.store.index(head), draft.index)
+    report = build_report(job, draft, changes, seconds=draft.manifest.report.seconds)
+    return replace(report, held=held(job, head, report))
 
 
 async def _untold(_: object) -> None:
