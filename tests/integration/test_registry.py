@@ -475,6 +475,31 @@ class TestGranules:
         assert client.post("/mosaics/m/granules", json=place.item("a")).status_code == 201
         assert ids(client, "m") == expected | {"a"}
 
+    def test_a_removal_that_a_person_asked_for_is_not_held(self, place: Place, client: httpx.Client) -> None:
+        client.post("/mosaics", json=registration("m", *(place.item(name) for name in "ab")))
+        reply = client.delete("/mosaics/m/granules/a")
+        assert (reply.status_code, reply.json()["status"]) == (200, "succeeded")
+        assert ids(client, "m") == {"b"}
+
+    def test_a_granule_that_the_source_has_cannot_be_added(self, place: Place, client: httpx.Client) -> None:
+        client.post("/mosaics", json=registration("m", place.item("a"), assets=["dtm"]))
+        tag = client.get("/mosaics/m").headers["etag"]
+        reply = client.post("/mosaics/m/granules", json=place.item("a", seed=2))
+        assert (reply.status_code, "'a'" in reply.json()["detail"]) == (409, True)
+        assert client.get("/mosaics/m").headers["etag"] == tag
+
+    def test_a_granule_that_cannot_be_used_is_refused_and_not_kept(self, place: Place, client: httpx.Client) -> None:
+        client.post("/mosaics", json=registration("m", place.item("a"), assets=["dtm"]))
+        missing = place.file("missing")
+        (place.folder / "files" / "missing.tif").unlink()
+        reply = client.post("/mosaics/m/granules", json={"hrefs": [missing, place.file("b")]})
+        assert (reply.status_code, reply.json()["field"]) == (400, "hrefs"), reply.text
+        assert reply.json()["detail"].startswith("missing was not added: ")
+        assert ids(client, "m") == {"a", "b"}
+        included = client.get("/mosaics/m").json()["registration"]["includes"]["features"]
+        assert [feature["id"] for feature in included] == ["b"]
+        assert client.post("/mosaics/m/granules", json={"hrefs": [place.file("b")]}).status_code == 201
+
     def test_granules_of_a_document_can_be_edited_too(self, place: Place, client: httpx.Client) -> None:
         client.post("/mosaics", json=registration("m", *(place.item(name) for name in "abcdef"), assets=["dtm"]))
         document = client.get("/mosaics/m/mosaic.json").json()

@@ -119,12 +119,17 @@ def cost_usd(*, seconds: float, requests: int) -> float:
     return round(seconds * SECOND_USD + requests * GET_USD, 6)
 
 
-def shrinks_too_far(report: BuildReport, *, granules_before: int, cells_before: int, max_shrink: float) -> str | None:
-    """Why a build should wait for a word: it would lose more than a share of the granules or cells."""
-    for what, lost, before in (
-        ("granules", report.removed, granules_before),
-        ("cells", report.cells_removed, cells_before),
-    ):
-        if before and lost / before > max_shrink:
-            return f"{lost} of {before} {what} would go, more than {max_shrink:.0%}: confirm the build to publish it"
+def shrinks_too_far(
+    report: BuildReport, *, by_hand: int, granules_before: int, cells_before: int, max_shrink: float
+) -> str | None:
+    """Why a build should wait for a word: it would lose more than a share of the granules or cells.
+
+    Of the granules so many are removed `by_hand`, for which someone gave their word already.
+    """
+    lost = report.removed - by_hand
+    # Cells go with the granules that somebody removed.
+    lost_cells = report.cells_removed if lost or not by_hand else 0
+    for what, gone, before in (("granules", lost, granules_before), ("cells", lost_cells, cells_before)):
+        if before and gone / before > max_shrink:
+            return f"{gone} of {before} {what} would go, more than {max_shrink:.0%}: confirm the build to publish it"
     return None

@@ -54,7 +54,7 @@ class Publishing:
             await self._check_rivals(build, head)
             changes = everything_new(draft.index) if head is None else await self.store.changes(head, version)
             report = build_report(job, draft, changes, seconds=took())
-            report = replace(report, held=held(job, head, report))
+            report = replace(report, held=held(job, head, changes, report))
             status = Status.HELD if report.held else Status.RUNNING
             saved = await note(
                 lambda b, v=version, r=report, s=status: replace(  # type: ignore[misc]
@@ -137,13 +137,17 @@ class Publishing:
         )
 
 
-def held(job: "Job", head: Version | None, report: BuildReport) -> str | None:
+def held(job: "Job", head: Version | None, changes: Changes, report: BuildReport) -> str | None:
     """Why the build waits for a word, which nobody gave yet."""
     if head is None or job.build.confirmed:
         return None
     before = head.manifest.report
     return shrinks_too_far(
-        report, granules_before=before.used, cells_before=before.cells, max_shrink=job.recipe.limits.max_shrink
+        report,
+        by_hand=len(set(changes.granules_removed) & set(job.recipe.excludes)),
+        granules_before=before.used,
+        cells_before=before.cells,
+        max_shrink=job.recipe.limits.max_shrink,
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
@@ -30,6 +30,7 @@ from quadmosaic.services.vetting import check_features, features_of
 POLL_S = 0.03
 _SLOWEST_POLL_S = 0.5
 _MOST_INCLUDES = 10_000
+_PAGE = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,27 +105,68 @@ class Rebuilds:
         return await self.gone_on(again)
 
     async def include(self, registered: Registered, granules: JsonObject, *, wait_s: float | None = None) -> Build:
-        """Add granules to the recipe, whose ids are no longer excluded then, and build it."""
-        recipe = registered.registration.recipe
+        """Add granules to the recipe, whose ids are no longer excluded then, and build it.
+
+        Raises Conflict for one that the mosaic has from its source, and where the build is waited for Invalid for one
+        that it could not use.
+        """
+        name, recipe = registered.registration.name, registered.registration.recipe
         assets = await self._assets(registered)
         added = included_features(granules, assets=assets)
         found: JsonObject = {"features": cast("list[Json]", added)}
         await check_features(self.access, found, field="features", assets=assets)
         ids = {str(feature["id"]) for feature in added}
+        own = {str(feature.get("id")) for feature in features_of(recipe.includes)}
+        for there in sorted(await self.published(name, ids - own)):
+            raise Conflict(f"the mosaic has a granule {there!r} already, from its source")
         kept = [feature for feature in features_of(recipe.includes) if str(feature.get("id")) not in ids]
         if len(kept) + len(added) > _MOST_INCLUDES:
             raise TooLarge(f"more than {_MOST_INCLUDES} granules added by hand: make them a source")
-        collection: JsonObject = {"type": "FeatureCollection", "features": [*kept, *added]}
         excludes = tuple(each for each in recipe.excludes if each not in ids)
-        return await self._rebuilt(registered, replace(recipe, includes=collection, excludes=excludes), wait_s)
+        build = await self._rebuilt(
+            registered, replace(recipe, includes=_collection([*kept, *added]), excludes=excludes), wait_s
+        )
+        if build.status in (Status.SUCCEEDED, Status.UNCHANGED):
+            await self._check_added(build, ids, field="features" if granules.get("hrefs") is None else "hrefs")
+        return build
+
+    async def published(self, name: str, granule_ids: Collection[str]) -> frozenset[str]:
+        """Those of the granules that the published version has."""
+        try:
+            version = await self.publishing.store.version(MosaicRef(name))
+        except NotFound:
+            return frozenset()
+        found: set[str] = set()
+        after: str | None = None
+        while len(found) < len(granule_ids):
+            page = await self.publishing.store.granules(version, after=after, limit=_PAGE)
+            found |= {granule.id for granule in page.items} & set(granule_ids)
+            after = page.next
+            if after is None:
+                break
+        return frozenset(found)
+
+    async def _check_added(self, build: Build, ids: Collection[str], *, field: str) -> None:
+        """Raise Invalid for granules that the build could not use, which the recipe does not keep then."""
+        missing = set(ids) - await self.published(build.name, ids)
+        latest = await self.jobs.registered(build.name)
+        if not missing or latest is None:
+            return
+        recipe = latest.registration.recipe
+        kept = [feature for feature in features_of(recipe.includes) if str(feature.get("id")) not in missing]
+        changed = replace(latest.registration, recipe=replace(recipe, includes=_collection(kept)))
+        await self.jobs.register(changed, after=latest.revision)
+        skipped = () if build.report is None else build.report.skipped
+        reasons = {each.granule: each.reason for each in skipped}
+        first = min(missing)
+        raise Invalid(f"{first} was not added: {reasons.get(first, 'it cannot be used')}", field=field)
 
     async def exclude(self, registered: Registered, granule_id: str, *, wait_s: float | None = None) -> Build:
         """Remove a granule from the recipe, and build it."""
         recipe = registered.registration.recipe
         kept = [feature for feature in features_of(recipe.includes) if str(feature.get("id")) != granule_id]
-        collection: JsonObject | None = {"type": "FeatureCollection", "features": [*kept]} if kept else None
         excludes = tuple(dict.fromkeys([*recipe.excludes, granule_id]))
-        return await self._rebuilt(registered, replace(recipe, includes=collection, excludes=excludes), wait_s)
+        return await self._rebuilt(registered, replace(recipe, includes=_collection(kept), excludes=excludes), wait_s)
 
     async def _assets(self, registered: Registered) -> tuple[str, ...]:
         """The keys that the recipe names, or that its first build found."""
@@ -143,6 +185,10 @@ class Rebuilds:
             await self.jobs.register(registered.registration, after=current.revision)
             raise error_of(build.fault)
         return build
+
+
+def _collection(features: Sequence[JsonObject]) -> JsonObject | None:
+    return {"type": "FeatureCollection", "features": [*features]} if features else None
 
 
 def included_features(granules: JsonObject, *, assets: Sequence[str]) -> list[JsonObject]:

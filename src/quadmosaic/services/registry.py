@@ -82,18 +82,7 @@ class Registry:
         features = (recipe.includes or {}).get("features")
         if isinstance(features, list) and any(isinstance(f, dict) and f.get("id") == granule_id for f in features):
             return True
-        try:
-            version = await self.store.version(MosaicRef(registered.registration.name))
-        except NotFound:
-            return False
-        after: str | None = None
-        while True:
-            page = await self.store.granules(version, after=after, limit=1000)
-            if any(granule.id == granule_id for granule in page.items):
-                return True
-            after = page.next
-            if after is None:
-                return False
+        return bool(await self.rebuilds.published(registered.registration.name, {granule_id}))
 
     async def register(
         self, registration: Registration, *, once: Once | None = None, wait_s: float | None = None

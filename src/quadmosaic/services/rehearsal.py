@@ -60,7 +60,7 @@ async def _rehearsed(steps: Steps, registration: Registration, rescan: bool) -> 
         head = None
     changes = everything_new(draft.index) if head is None else index_changes(await steps.store.index(head), draft.index)
     report = build_report(job, draft, changes, seconds=draft.manifest.report.seconds)
-    return replace(report, held=held(job, head, report))
+    return replace(report, held=held(job, head, changes, report))
 
 
 async def _untold(_: object) -> None:
