@@ -22,7 +22,7 @@ from quadmosaic.domain.mosaicjson import write
 from quadmosaic.domain.mosaicjson_index import from_index
 from quadmosaic.domain.registrations import parse_registration
 from quadmosaic.domain.schedules import Schedule
-from quadmosaic.ports import MosaicStore, Queue
+from quadmosaic.ports import Ledger, MosaicStore, Queue
 from quadmosaic.services.jobs import Registered
 from quadmosaic.services.vetting import unchecked
 from quadmosaic.triggers.aws import EventBridgeScheduler, SqsQueue
@@ -61,6 +61,18 @@ class FlakyScheduler:
             self.entries.pop(mosaic, None)
         else:
             self.entries[mosaic] = schedule.expression
+
+
+class CountingLedger:
+    """Counts what is read."""
+
+    def __init__(self, inner: Ledger) -> None:
+        self._inner = inner
+        self.reads = 0
+
+    def __getattr__(self, verb: str) -> Any:
+        self.reads += verb in ("last", "entry")
+        return getattr(self._inner, verb)
 
 
 def event(*messages: Message | dict[str, Any] | str) -> dict[str, Any]:
@@ -446,6 +458,25 @@ class TestSchedules:
         assert len((await built.registry.jobs.builds("m")).items) == 2
         await handle(event(*queue.sent), built=built, queue=queue, left=lambda: 900)
         assert await later.start_due() == []
+
+    async def test_a_look_at_the_schedules_costs_one_read_for_each_mosaic(self, place: Place) -> None:
+        queue = ListQueue()
+        built = built_on(place, queue)
+        for name in ("m", "n"):
+            await begin(built, {**cogs(place), "name": name, "schedule": "rate(1 minute)"})
+        ledger = CountingLedger(built.scheduling.jobs.ledger)
+        watched = replace(built.scheduling, jobs=replace(built.scheduling.jobs, ledger=cast("Ledger", ledger)))
+        later = replace(watched, now=lambda: datetime.now(UTC) + timedelta(hours=1))
+        assert len(await later.start_due()) == 2
+        await handle(event(*queue.sent), built=built, queue=queue, left=lambda: 900)
+        fixed = replace(later, now=lambda: datetime.now(UTC))
+        await fixed.start_due()
+        ledger.reads = 0
+        assert await fixed.start_due() == []
+        assert ledger.reads == 3
+        await built.registry.change("m", {"schedule": "rate(2 days)"}, expected=None)
+        await fixed.start_due()
+        assert ledger.reads > 6
 
     async def test_what_a_killed_process_left_is_found_again(self, place: Place) -> None:
         queue = ListQueue()

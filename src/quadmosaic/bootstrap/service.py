@@ -1,5 +1,6 @@
 """The whole HTTP service in one process, and the builds beside it where no queue takes them elsewhere."""
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -17,8 +18,11 @@ from quadmosaic.bootstrap.maps import imagery, services
 from quadmosaic.bootstrap.outside import MEGABYTE, Adapters, adapters
 from quadmosaic.bootstrap.triggers import sqs_queue, write_tokens
 from quadmosaic.config import Settings
+from quadmosaic.domain.errors import Unavailable
 from quadmosaic.services.worker import Outcome
 from quadmosaic.triggers.local import LocalQueue
+
+log = logging.getLogger(__name__)
 
 RETRY_S, TICK_S = 1.0, 10.0
 
@@ -69,8 +73,14 @@ def http_app(
 async def _working(queue: LocalQueue, built: Building, _: FastAPI) -> AsyncGenerator[None]:
     """Builds and schedules beside the service, from what an earlier process left."""
 
+    is_resumed = False
+
     async def work(mosaic: str, build_id: str) -> float | None:
-        outcome = await built.worker.run(mosaic, build_id)
+        try:
+            outcome = await built.worker.run(mosaic, build_id)
+        except Unavailable as error:
+            log.warning("build %s of %s waits for the store: %s", build_id, mosaic, error)
+            outcome = Outcome.BUSY
         match outcome:
             case Outcome.DONE:
                 return None
@@ -80,8 +90,12 @@ async def _working(queue: LocalQueue, built: Building, _: FastAPI) -> AsyncGener
                 return built.worker.lease_s / 2
 
     async def tick() -> None:
+        nonlocal is_resumed
+        if not is_resumed:
+            # Once: what this process begins stays in its own queue until it is over.
+            await built.scheduling.resume()
+            is_resumed = True
         await built.scheduling.start_due()
-        await built.scheduling.resume()
 
     queue.start(work, tick=tick, every_s=TICK_S)
     try:

@@ -57,6 +57,10 @@ class Jobs:
         last = await self.ledger.last(f"registrations/{name}")
         return 0 if last is None else last.number
 
+    async def is_latest(self, name: str, revision: int) -> bool:
+        """Is that the number of the latest registration or deletion? Costs one read of what mostly is not there."""
+        return await self.ledger.entry(f"registrations/{name}", revision + 1) is None
+
     async def registration_at(self, name: str, revision: int) -> Registration:
         """What a build is to build. Raises NotFound where it was deleted."""
         body = await self.ledger.entry(f"registrations/{name}", revision)
@@ -76,11 +80,12 @@ class Jobs:
         """Delete the registration, which leaves its revisions' numbers taken."""
         await self.ledger.append(f"registrations/{name}", b"", after=after)
 
-    async def names(self) -> list[str]:
-        """Every name that was ever registered, deleted ones included."""
+    async def names(self, *, after: int = 0) -> list[str]:
+        """Every name in the order in which they were registered first, but for the first `after`; deleted ones too."""
+        if after and await self.ledger.entry(_NAMES, after + 1) is None:
+            return []
         last = await self.ledger.last(_NAMES)
-        bodies = [body async for body in self._bodies(_NAMES, count=0 if last is None else last.number)]
-        return sorted({body.decode() for body in bodies})
+        return [body.decode() async for body in self._bodies(_NAMES, after=after, last=last)]
 
     async def begin(self, build: Build) -> Saved:
         """Record a new build, or find the one of that id that exists already."""
@@ -117,12 +122,13 @@ class Jobs:
         numbers = range(newest, max(newest - limit, 0), -1)
         ids = await asyncio.gather(*(self.ledger.entry(f"builds/{name}", number) for number in numbers))
         known = [build_id.decode() for build_id in ids if build_id is not None]
-        saved = [each for each in await asyncio.gather(*(self._build_if_any(name, i) for i in known)) if each]
+        saved = [each for each in await asyncio.gather(*(self.build_if_any(name, i) for i in known)) if each]
         # Where a whole page is gone, what lies below was forgotten.
         following = str(numbers[-1]) if known and numbers[-1] > 1 else None
         return Page(items=tuple(each.build for each in saved), next=following)
 
-    async def _build_if_any(self, name: str, build_id: str) -> Saved | None:
+    async def build_if_any(self, name: str, build_id: str) -> Saved | None:
+        """The latest record of a build, None where there is none."""
         try:
             return await self.build(name, build_id)
         except NotFound:
@@ -135,9 +141,8 @@ class Jobs:
 
     async def chunks[T: (CrawlChunk, ScanChunk)](self, build: Build, step: str, kind: type[T]) -> AsyncGenerator[T]:
         """The chunks of a step, in order."""
-        last = await self.ledger.last(f"{step}/{build.name}/{build.id}")
-        count = 0 if last is None else last.number
-        async for body in self._bodies(f"{step}/{build.name}/{build.id}", count=count):
+        stream = f"{step}/{build.name}/{build.id}"
+        async for body in self._bodies(stream, after=0, last=await self.ledger.last(stream)):
             yield await asyncio.to_thread(unpacked, body, kind)
 
     async def drop_chunks(self, build: Build) -> None:
@@ -161,7 +166,7 @@ class Jobs:
             old.append(named.decode())
             number -= 1
         for build_id in reversed(old):
-            saved = await self._build_if_any(build.name, build_id)
+            saved = await self.build_if_any(build.name, build_id)
             if saved is not None and not saved.build.status.is_over:
                 break
             if saved is not None:
@@ -211,9 +216,10 @@ class Jobs:
             return
         raise Conflict("too much is being registered at once: try again")
 
-    async def _bodies(self, stream: str, *, count: int) -> AsyncGenerator[bytes]:
-        for start in range(1, count + 1, _READ_AHEAD):
-            numbers = range(start, min(start + _READ_AHEAD, count + 1))
+    async def _bodies(self, stream: str, *, after: int, last: Entry | None) -> AsyncGenerator[bytes]:
+        end = 1 if last is None else last.number + 1
+        for start in range(after + 1, end, _READ_AHEAD):
+            numbers = range(start, min(start + _READ_AHEAD, end))
             for body in await asyncio.gather(*(self.ledger.entry(stream, number) for number in numbers)):
                 if body is None:
                     raise Broken("a record vanished from the store: start another build")
