@@ -57,6 +57,13 @@ class TestRegistering:
         assert report["cells_changed"] == report["cells"] > 0
         assert report["cost_usd"] > 0
 
+    def test_a_granule_on_another_body_takes_none_of_its_id_along(self, place: Place, client: httpx.Client) -> None:
+        here, there = place.item("a"), place.item("a")
+        there["properties"]["ssys:targets"] = ["Moon"]
+        reply = client.post("/mosaics", json=registration("m", place.item("b"), there, here))
+        assert reply.status_code == 201, reply.text
+        assert ids(client, "m") == {"a", "b"}
+
     def test_the_same_post_twice_is_one_mosaic(self, place: Place, client: httpx.Client) -> None:
         body = registration("jezero", place.item("a"))
         assert client.post("/mosaics", json=body).status_code == 201
