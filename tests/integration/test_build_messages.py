@@ -271,6 +271,28 @@ async def test_a_build_of_an_old_recipe_does_not_overwrite_the_new_one(place: Pl
     assert [granule.id for granule in granules.items] == ["b"]
 
 
+async def test_a_confirmation_that_the_queue_did_not_take_is_made_good_by_its_repeat(place: Place) -> None:
+    queue = ListQueue()
+    built = built_on(place, queue)
+    await begin(built, cogs(place))
+    await handle(event(queue.sent.pop()), built=built, queue=queue, left=lambda: 900)
+    fewer = parse_registration(cogs(place, 2))
+    held = (await built.registry.replace(fewer, expected=None)).build
+    assert held is not None
+    await handle(event(*queue.sent), built=built, queue=queue, left=lambda: 900)
+    await built.registry.change("m", {"title": "New"}, expected=None)
+    queue.sent.clear()
+    queue.is_down = True
+    with pytest.raises(Unavailable):
+        await built.rebuilds.confirm("m", held.id)
+    queue.is_down = False
+    await built.rebuilds.confirm("m", held.id)
+    await handle(event(*queue.sent), built=built, queue=queue, left=lambda: 900)
+    assert (await built.registry.jobs.build("m", held.id)).build.status == "succeeded"
+    head = await built.registry.store.version(MosaicRef("m"))
+    assert (head.manifest.defaults.title, head.manifest.report.used) == ("New", 2)
+
+
 class DeletingStore:
     """A store on which someone deletes the mosaic while a version of it is written."""
 

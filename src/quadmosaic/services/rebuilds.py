@@ -89,6 +89,8 @@ class Rebuilds:
     async def confirm(self, name: str, build_id: str) -> Build:
         """Let a held build through; one with the defaults of yesterday is built again. Raises Conflict, NotFound."""
         saved = await self.jobs.build(name, build_id)
+        if saved.build.confirmed and not saved.build.status.is_over:
+            return await self.gone_on(saved.build)
         if saved.build.status is not Status.HELD:
             raise Conflict(f"build {build_id} is {saved.build.status}, and only a held one can be confirmed")
         try:
