@@ -24,11 +24,12 @@ class RangeServer(ThreadingHTTPServer):
 
     Keys with `slow` wait while `is_slow`, keys with `secret` are forbidden, keys with `plain` have no ETag.
 
-    Keys with `lax` are served whatever If-Match says, keys with `weak` have a weak ETag, keys with `moved` are sent on
-    to the same key without that at `elsewhere`.
+    Keys with `lax` are served whatever If-Match says, keys with `weak` have a weak ETag, keys with `whole` come without
+    byte ranges, and GET of keys with `moved` is sent on to the same key without that at `elsewhere`, HEAD is not.
     """
 
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self, folder: Path, *, delay_s: float = 0.4) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -71,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         key = self.path.lstrip("/")
-        path = self.server.folder / key
+        path = self.server.folder / key.partition("?")[0]
         body = path.read_bytes() if path.is_file() else b""
         span = self._span(len(body))
         self.server.asked.append(Asked(self.command, key, span))
@@ -81,9 +82,10 @@ class _Handler(BaseHTTPRequestHandler):
         etag = f'{"W/" * ("weak" in key)}"{hashlib.md5(body).hexdigest()}"'
         status = self._status(key, path, etag, span)
         sent = body[slice(*span)] if span and status == 206 else body if status == 200 else b""
-        self.send_response(302 if "moved" in key else status)
-        if "moved" in key:
-            self.send_header("Location", f"{self.server.elsewhere}/{key.replace('moved-', '')}")
+        is_moved = "moved" in key and (self.command == "GET" or "moved-always" in key)
+        self.send_response(302 if is_moved else status)
+        if is_moved:
+            self.send_header("Location", f"{self.server.elsewhere}/{key.rpartition('moved-')[2]}")
         if status == 206 and span:
             self.send_header("Content-Range", f"bytes {span[0]}-{span[1] - 1}/{len(body)}")
         if "plain" not in key:
@@ -100,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815
 
     def _span(self, size: int) -> tuple[int, int] | None:
-        if "range" not in self.headers:
+        if "range" not in self.headers or "whole" in self.path:
             return None
         first, last = self.headers["range"].removeprefix("bytes=").split("-")
         return int(first), min(int(last or size - 1) + 1, size)

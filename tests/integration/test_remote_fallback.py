@@ -2,8 +2,10 @@
 
 import asyncio
 import math
+import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyproj
@@ -21,7 +23,6 @@ from quadmosaic.domain.trace import Tally, Trace, tracing
 from quadmosaic.ports import Layer, ReadFailure, ReadOptions
 from quadmosaic.reading.access import Places
 from quadmosaic.reading.fast_reader import FastReader
-from quadmosaic.reading.faults import Unreadable
 from quadmosaic.reading.gates import HostGates
 from quadmosaic.reading.line import Line
 from quadmosaic.reading.rasterio_reader import RasterioReader
@@ -294,38 +295,97 @@ async def test_at_the_deadline_gdal_s_requests_end_too(server: RangeServer, read
     assert len(server.asked) == begun
 
 
-async def test_a_host_whose_name_has_come_to_mean_a_private_address_is_not_asked() -> None:
-    addresses = {"files.example": ["93.184.216.34"]}
-    asked: list[str] = []
-
-    async def resolve(name: str) -> list[str]:
-        asked.append(name)
-        return addresses[name]
-
-    def gates() -> HostGates:
-        return HostGates(4, permits=lambda address: not address.startswith("10."), resolve=resolve)
-
-    place = Places({}).find("https://files.example/a.tif")
-    first = gates()
-    await first.enter(place)
-    addresses["files.example"] = ["93.184.216.34", "10.0.0.7"]
-    await first.enter(place)
-    assert asked == ["files.example"]
-    with pytest.raises(Unreadable, match="ALLOW_PRIVATE"):
-        await gates().enter(place)
-    await gates().enter(Places({}).find("http://10.0.0.7/a.tif"))
-
-
-async def test_bytes_from_another_address_are_never_decoded_as_the_file_s(
-    server: RangeServer, reader: FastReader, tmp_path: Path
+@pytest.mark.parametrize("kind", ["fast", "rasterio"])
+async def test_a_host_whose_name_has_come_to_mean_a_private_address_is_not_asked(
+    server: RangeServer, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(server, "moved-a.tif", options={"compress": "DEFLATE", "blocksize": 256})
-    (server.folder / "moved-a.tif").rename(server.folder / "a.tif")
+    looked_at: list[str] = []
+    resolve = socket.getaddrinfo
+
+    def resolved(host: str, *args: Any, **options: Any) -> Any:
+        return resolve("127.0.0.1" if host in ("files.example", b"files.example") else host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+
+    def permits(address: str) -> bool:
+        looked_at.append(address)
+        return False
+
+    careful = RasterioReader(buckets={}, permits=permits)
+    guarded = FastReader(careful, buckets={}, permits=permits) if kind == "fast" else careful
+    put(server, "a.tif")
+    href = f"{server.url}/a.tif".replace("127.0.0.1", "files.example")
+    here = Granule(id="g", hrefs={"image": href}, footprint=shapely.box(-10, -10, 10, 10))
+    stream = guarded.read([here], BOX, ReadOptions(asset="image"))
+    (answer,) = [answer async for answer in stream]
+    assert isinstance(answer, ReadFailure)
+    assert "ALLOW_PRIVATE" in answer.reason
+    for ask in (guarded.scan, guarded.etag):
+        with pytest.raises(Invalid, match="ALLOW_PRIVATE"):
+            await ask(href)
+    guarded.close()
+    assert server.asked == []
+    assert set(looked_at) == {"127.0.0.1"}
+
+
+MOVED = ("moved-a.tif", "moved-always-moved-a.tif", "moved-a.tif?v=1", "moved-always-moved-a.tif?v=1")
+
+
+@pytest.mark.parametrize("key", MOVED)
+@pytest.mark.parametrize("compress", ["DEFLATE", "WEBP"])
+async def test_a_redirect_is_refused_and_never_followed(
+    server: RangeServer, reader: FastReader, tmp_path: Path, key: str, compress: str
+) -> None:
+    options = {"compress": compress, "blocksize": 256}
+    put(server, "a.tif", options=options)
     record = await scanned(reader, server, "a.tif")
+    (server.folder / "a.tif").rename(server.folder / key.partition("?")[0])
     (tmp_path / "elsewhere").mkdir()
     with RangeServer(tmp_path / "elsewhere") as elsewhere:
         server.elsewhere = elsewhere.url
-        put(elsewhere, "a.tif", seed=5, options={"compress": "NONE", "blocksize": 256})
-        _, trace = await read(reader, server, "moved-a.tif", record)
-    assert trace.tally.fast == 0
-    assert dict(trace.tally.fallbacks) == {"replaced file": 1}
+        put(elsewhere, "a.tif", options=options)
+        for known in (record, None):
+            answer, _ = await read(reader, server, key, known)
+            assert isinstance(answer, ReadFailure)
+            assert "redirects" in answer.reason
+        with pytest.raises(Invalid, match="redirects"):
+            await reader.scan(f"{server.url}/{key}")
+        if "always" in key:
+            with pytest.raises(Invalid, match="redirects"):
+                await reader.etag(f"{server.url}/{key}")
+        assert elsewhere.asked == []
+
+
+@pytest.mark.parametrize("compress", ["DEFLATE", "WEBP"])
+async def test_a_url_with_a_query_is_read_like_any_other(
+    server: RangeServer, reader: FastReader, compress: str
+) -> None:
+    pixels = put(server, "a.tif", options={"compress": compress, "blocksize": 256})
+    key = "a.tif?v=1&sig=a%2Fb"
+    header = await scanned(reader, server, key)
+    assert header.blocks is not None
+    answer, trace = await read(reader, server, key, header)
+    np.testing.assert_array_equal(bands(answer), inside(pixels))
+    assert trace.tally.requests == len(requests := server.take())
+    assert {(request.method, request.key) for request in requests} == {("GET", key)}
+
+
+@pytest.mark.parametrize("compress", ["DEFLATE", "WEBP"])
+async def test_of_a_server_without_byte_ranges_the_whole_file_is_read(
+    server: RangeServer, reader: FastReader, compress: str
+) -> None:
+    pixels = put(server, "whole.tif", options={"compress": compress, "blocksize": 256})
+    header = await scanned(reader, server, "whole.tif")
+    for known in (header, None):
+        answer, _ = await read(reader, server, "whole.tif", known)
+        np.testing.assert_array_equal(bands(answer), inside(pixels))
+
+
+async def test_a_file_that_is_too_large_to_be_read_whole_is_refused(
+    server: RangeServer, reader: FastReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quadmosaic.reading.fetch.MAX_WHOLE", 100_000)
+    put(server, "whole.tif", options={"compress": "NONE", "blocksize": 256})
+    answer, _ = await read(reader, server, "whole.tif", None)
+    assert isinstance(answer, ReadFailure)
+    assert "no byte ranges" in answer.reason

@@ -27,11 +27,10 @@ def guarded_builder(
     from quadmosaic.catalog.documents import Files
     from quadmosaic.catalog.sources import SourceCatalog
     from quadmosaic.catalog.stac import StacHttp
-    from quadmosaic.catalog.stac_http import Session
 
     permit = partial(access.permit, field="source.href")
     http = StacHttp(permit=permit, permits_address=access.permits_address, sleep=sleep)
-    guarded = GuardedReader(reader=reader, access=access, follow=lambda href: Session(http=http).final_address(href))
+    guarded = GuardedReader(reader=reader, access=access)
     catalog = SourceCatalog(
         scan=guarded.scan,
         http=http,

@@ -82,16 +82,6 @@ class Session:
         """A whole file. Raises as `json`, and TooLarge."""
         return self._content("GET", href, None, None, max_bytes, attempt=0)
 
-    def final_address(self, href: str) -> str:
-        """Where redirects lead to, each of them permitted."""
-        import requests
-
-        try:
-            with self._open().head(href, timeout=self.http.timeout_s, allow_redirects=True) as reply:
-                return str(reply.url)
-        except requests.RequestException as error:
-            raise Unavailable(f"{public_href(href)} cannot be reached") from error
-
     def close(self) -> None:
         if self._session is not None:
             self._session.close()

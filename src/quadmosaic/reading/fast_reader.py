@@ -17,8 +17,9 @@ from quadmosaic.reading.ahead import ahead_of
 from quadmosaic.reading.block_shelf import BlockShelf
 from quadmosaic.reading.byte_cache import ByteCache
 from quadmosaic.reading.deadline import outcome_of
-from quadmosaic.reading.gates import HOST_REQUESTS, HostGates, Permits
+from quadmosaic.reading.gates import HOST_REQUESTS, HostGates
 from quadmosaic.reading.header_shelf import HeaderShelf
+from quadmosaic.reading.http_connections import Permits
 from quadmosaic.reading.levels import check_kernels
 from quadmosaic.reading.plan import Plan
 from quadmosaic.reading.planning import Planned, covered_by_better
@@ -51,7 +52,7 @@ class FastReader:
         """`workers` decode and draw (by default as many threads as there are processors).
 
         One image has `image_requests` under way at a time, one bucket or host `host_requests` over all images.
-        `permits` says which addresses a host may have at the time of a read.
+        `permits` says which IP addresses a host may have.
         """
         self._planner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plan")
         self._own_workers = ThreadPoolExecutor(os.cpu_count(), "decode") if workers is None else None
@@ -61,8 +62,8 @@ class FastReader:
         tally = Tally()
         self._engine = Engine(
             fallback=fallback,
-            places=Places(buckets),
-            hosts=HostGates(host_requests, permits=permits),
+            places=Places(buckets, permits=permits),
+            hosts=HostGates(host_requests),
             headers=HeaderShelf(fallback.scan, capacity=header_cache_bytes),
             blocks=BlockShelf(kept=ByteCache(capacity=block_cache_bytes), workers=pool, tally=tally),
             planner=self._planner,

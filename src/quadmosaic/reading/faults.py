@@ -1,4 +1,6 @@
-"""What is said of a raster that cannot be read."""
+"""Why a raster, or a part of it, cannot be read."""
+
+from quadmosaic.domain.errors import Invalid, QuadmosaicError, Unavailable
 
 
 class Unreadable(Exception):
@@ -8,3 +10,16 @@ class Unreadable(Exception):
         super().__init__(reason)
         self.reason = reason
         self.passing = passing
+
+    @property
+    def error(self) -> QuadmosaicError:
+        """As a scan says it: Unavailable where a later one may do better, else Invalid (field "href")."""
+        return Unavailable(self.reason) if self.passing else Invalid(self.reason, field="href")
+
+
+class Replaced(Exception):
+    """The file is not the one that the header record was read from."""
+
+
+class Unfit(Exception):
+    """A server that does not give byte ranges."""

@@ -17,8 +17,9 @@ from obstore.exceptions import (
 )
 
 from quadmosaic.domain.trace import Step, Tally, current_trace
-from quadmosaic.reading.access import Place
-from quadmosaic.reading.faults import Unreadable
+from quadmosaic.reading.access import ObjectStore, Place
+from quadmosaic.reading.faults import Replaced, Unfit, Unreadable
+from quadmosaic.reading.http_hosts import HttpFile
 
 if TYPE_CHECKING:
     from obstore import GetOptions
@@ -29,20 +30,15 @@ GAP = 64 * 1024
 MAX_REQUEST = 8 << 20
 """Bytes of one request; a longer row of spans is fetched by several at once."""
 
+MAX_WHOLE = 64 << 20
+"""Bytes of a file that is fetched whole, from a server that gives no byte ranges."""
+
 CHANGED = "the file changed while it was read"
 _BEYOND = re.compile(r"status (code: )?416|range was invalid|range starting at|object was only", re.IGNORECASE)
-
+_SPAN = re.compile(r"bytes (?P<start>\d+)-\d+/(?P<size>\d+)")
 
 type Gates = tuple[asyncio.Semaphore, asyncio.Semaphore]
 """What bounds the requests of one image, and those to one bucket or host."""
-
-
-class Replaced(Exception):
-    """The file is not the one that the header record was read from."""
-
-
-class Unfit(Exception):
-    """A server that does not give byte ranges."""
 
 
 class Span(Protocol):
@@ -101,33 +97,40 @@ class Found:
 
 
 async def begin(place: Place, length: int, *, gates: Gates, total: Tally) -> Found:
-    """The first bytes of a file, `length` or all there are. Raises Unfit or Unreadable."""
+    """The first bytes of a file, `length` or all there are; the whole file where a server gives no byte ranges.
+
+    Raises Unreadable.
+    """
     try:
-        return await _counted(place, None, 0, length, gates, total)
+        return await _counted(place, None, 0, length, gates, total, most=MAX_WHOLE)
     except Replaced as error:
         raise Unreadable("the file is empty") from error
+    except Unfit as error:
+        raise Unreadable(f"its server gives no byte ranges, and it has more than {MAX_WHOLE >> 20} MB") from error
 
 
-async def _counted(place: Place, etag: str | None, start: int, stop: int, gates: Gates, total: Tally) -> Found:
+async def _counted(
+    place: Place, etag: str | None, start: int, stop: int, gates: Gates, total: Tally, *, most: int | None = None
+) -> Found:
     trace = current_trace()
     async with gates[0], gates[1]:
         with trace.timing(Step.FETCH):
-            found = await _get(place, etag, start, stop)
+            if isinstance(place.store, HttpFile):
+                found = await _from_host(place.store, etag, start, stop, most=most)
+            else:
+                found = await _from_store(place.store, place.key, etag, start, stop)
     for tally in (total, trace.tally):
         tally.requests += 1
         tally.fetched_bytes += len(found.raw)
     return found
 
 
-async def _get(place: Place, etag: str | None, start: int, stop: int) -> Found:
-    if place.store is None:
-        raise Unfit
-    # A weak ETag never matches in If-Match; what comes back is compared in any case, as not every server looks.
+async def _from_store(store: ObjectStore, key: str, etag: str | None, start: int, stop: int) -> Found:
     options: GetOptions = {"range": (start, stop)}
-    if etag is not None and not etag.startswith("W/"):
+    if _is_condition(etag):
         options["if_match"] = etag
     try:
-        result = await get_async(place.store, place.key, options=options)
+        result = await get_async(store, key, options=options)
         meta = result.meta
         if etag is not None and meta["e_tag"] != etag:
             raise Replaced
@@ -144,3 +147,39 @@ async def _get(place: Place, etag: str | None, start: int, stop: int) -> Found:
         if _BEYOND.search(str(error)):
             raise Replaced from error
         raise Unreadable("the file is out of reach", passing=True) from error
+
+
+async def _from_host(file: HttpFile, etag: str | None, start: int, stop: int, *, most: int | None) -> Found:
+    """With `most` a server that gives no byte ranges may send so many bytes of the file."""
+    headers = {"Range": f"bytes={start}-{stop - 1}"}
+    if etag is not None and _is_condition(etag):
+        headers["If-Match"] = etag
+    reply = await file.ask("GET", headers, most=stop - start if most is None else most)
+    found = reply.headers.get("etag")
+    match reply.status:
+        case 412 | 416:
+            raise Replaced
+        case 200 | 206 if etag is not None and found != etag:
+            raise Replaced
+        case 206 if span := _SPAN.fullmatch(reply.headers.get("content-range", "")):
+            if int(span["start"]) != start:
+                raise Unfit
+            return Found(raw=memoryview(reply.body), etag=found, size=int(span["size"]))
+        case 200 if most is not None and reply.body:
+            return Found(raw=memoryview(reply.body), etag=found, size=len(reply.body))
+        case 200 if most is not None:
+            raise Replaced
+        case 200 | 206:
+            raise Unfit
+    raise unreadable(reply.status)
+
+
+def unreadable(status: int) -> Unreadable:
+    """The fault behind a status that is an error."""
+    reasons = {404: "does not exist", 410: "does not exist", 401: "may not be read", 403: "may not be read"}
+    return Unreadable(f"the file {reasons.get(status, 'is out of reach')}", passing=True)
+
+
+def _is_condition(etag: str | None) -> bool:
+    """A weak ETag never matches in If-Match; what comes back is compared in any case, as not every server looks."""
+    return etag is not None and not etag.startswith("W/")

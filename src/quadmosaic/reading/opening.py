@@ -12,12 +12,13 @@ from quadmosaic.reading.gdal_faults import READ_ERRORS, opening_fault
 from quadmosaic.reading.remote_file import NAME, RemoteFile
 
 type Source = Place | RemoteFile
-"""What GDAL reads itself, and what is read for it."""
+"""A file of this machine, which GDAL reads itself, or one that is read for it."""
 
 
 def environment(source: Source) -> rasterio.Env:
     """GDAL's settings for a source, which credentials of rasterio's are no part of."""
-    return rasterio.Env(session=rasterio.session.DummySession(), **source.gdal)
+    settings = source.gdal if isinstance(source, RemoteFile) else {}
+    return rasterio.Env(session=rasterio.session.DummySession(), **settings)
 
 
 @contextlib.contextmanager
@@ -32,7 +33,7 @@ def opened(source: Source, **options: int) -> Iterator[DatasetReader]:
 
 
 def _by_path(place: Place, options: dict[str, int]) -> DatasetReader:
-    return DatasetReader(place.gdal_path, driver=list(DRIVERS), **options)
+    return DatasetReader(place.path, driver=list(DRIVERS), **options)
 
 
 def _by_hand(file: RemoteFile, options: dict[str, int]) -> DatasetReader:

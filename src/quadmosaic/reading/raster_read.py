@@ -16,8 +16,7 @@ from quadmosaic.reading.block_shelf import BlockShelf
 from quadmosaic.reading.byte_cache import ByteCache
 from quadmosaic.reading.decode import Undecodable
 from quadmosaic.reading.draw import draw
-from quadmosaic.reading.faults import Unreadable
-from quadmosaic.reading.fetch import Replaced, Unfit
+from quadmosaic.reading.faults import Replaced, Unfit, Unreadable
 from quadmosaic.reading.gates import HostGates
 from quadmosaic.reading.header_shelf import HeaderShelf
 from quadmosaic.reading.pictures import Picture
@@ -130,7 +129,7 @@ class RasterRead:
     async def _fast(self, href: str, plan: Plan) -> Picture:
         engine = self.engine
         place = engine.places.find(href)
-        blocks = await engine.blocks.get(plan, place, (self.slots, await engine.hosts.enter(place)))
+        blocks = await engine.blocks.get(plan, place, (self.slots, engine.hosts.enter(place)))
         loop = asyncio.get_running_loop()
         picture, seconds = await loop.run_in_executor(engine.workers, timed, draw, plan, blocks)
         self.trace.add(Step.RESAMPLE, seconds)

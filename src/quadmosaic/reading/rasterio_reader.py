@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from quadmosaic.domain.access import BucketAccess
-from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.domain.granules import Granule, Header
 from quadmosaic.domain.trace import Tally
@@ -21,7 +20,8 @@ from quadmosaic.reading.access import Place, Places
 from quadmosaic.reading.ahead import ahead_of
 from quadmosaic.reading.deadline import outcome_of
 from quadmosaic.reading.faults import Unreadable
-from quadmosaic.reading.gates import HOST_REQUESTS, HostGates, Permits
+from quadmosaic.reading.gates import HOST_REQUESTS, HostGates
+from quadmosaic.reading.http_connections import Permits
 from quadmosaic.reading.identity import identity
 from quadmosaic.reading.levels import check_kernels
 from quadmosaic.reading.line import Line
@@ -46,10 +46,9 @@ class RasterioReader:
         host_requests: int = HOST_REQUESTS,
         permits: Permits | None = None,
     ) -> None:
-        """`permits` says which addresses a host may have at the time of a read; scans are for the caller to guard."""
-        self._places = Places(buckets)
-        self._hosts = HostGates(host_requests, permits=permits)
-        self._unguarded = HostGates(host_requests)
+        """`permits` says which IP addresses a host may have."""
+        self._places = Places(buckets, permits=permits)
+        self._hosts = HostGates(host_requests)
         self._pool = ThreadPoolExecutor(max_workers=max_reads, thread_name_prefix="raster")
         self.tally = Tally()
 
@@ -88,7 +87,7 @@ class RasterioReader:
         """As in ports.GranuleReader; what is wrong with a raster is Invalid, field "href"."""
         line = Line()
         try:
-            return await self._by_gdal(self._place(href), line, self._unguarded).header(self._pool)
+            return await self._by_gdal(self._place(href), line).header(self._pool)
         finally:
             line.end()
 
@@ -104,12 +103,12 @@ class RasterioReader:
         try:
             return self._places.find(href)
         except Unreadable as fault:
-            raise Invalid(fault.reason, field="href") from fault
+            raise fault.error from fault
 
-    def _by_gdal(self, place: Place, line: Line, hosts: HostGates) -> "GdalRead":
+    def _by_gdal(self, place: Place, line: Line) -> "GdalRead":
         from quadmosaic.reading.gdal_read import GdalRead
 
-        return GdalRead(place=place, line=line, hosts=hosts, tally=self.tally)
+        return GdalRead(place=place, line=line, hosts=self._hosts, tally=self.tally)
 
     def _read_granule(
         self, granule: Granule, geobox: GeoBox, options: ReadOptions, header: Header | None, line: Line
@@ -118,7 +117,7 @@ class RasterioReader:
             return ReadFailure(granule, f"it has no asset {options.asset!r}")
         try:
             place = self._places.find(granule.hrefs[options.asset])
-            picture = self._by_gdal(place, line, self._hosts).picture(geobox, options, header)
+            picture = self._by_gdal(place, line).picture(geobox, options, header)
         except Unreadable as fault:
             return ReadFailure(granule, fault.reason)
         return Layer(

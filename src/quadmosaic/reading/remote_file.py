@@ -11,8 +11,8 @@ from rasterio.abc import MultiByteRangeResourceContainer
 from quadmosaic.domain.granules import Header
 from quadmosaic.domain.trace import Tally
 from quadmosaic.reading.access import Place
-from quadmosaic.reading.faults import Unreadable
-from quadmosaic.reading.fetch import Found, Gates, Replaced, Unfit, begin, fetch, requests_for
+from quadmosaic.reading.faults import Replaced, Unfit, Unreadable
+from quadmosaic.reading.fetch import Found, Gates, begin, fetch, requests_for
 from quadmosaic.reading.gates import HostGates
 from quadmosaic.reading.line import Line
 
@@ -121,16 +121,15 @@ class RemoteFile(MultiByteRangeResourceContainer):  # type: ignore[misc]
         if self.fault is not None or not extents:
             return []
         try:
-            return self._line.call(partial(self._fetched, extents))
+            return self._line.call(partial(self.fetched, extents))
         except (Replaced, Unfit, Unreadable) as fault:
             self.fault = fault
             return []
 
-    async def _gates(self) -> Gates:
-        return self._line.gate, await self._hosts.enter(self._place)
-
-    async def _fetched(self, extents: Sequence[Extent]) -> list[bytes]:
-        requests, gates = requests_for(extents), await self._gates()
+    async def fetched(self, extents: Sequence[Extent]) -> list[bytes]:
+        """As `ranges`, for the event loop. Raises Replaced, Unfit or Unreadable."""
+        held = {extent for extent in extents if extent.stop <= len(self.prefix)}
+        requests, gates = requests_for(extent for extent in extents if extent not in held), self._gates
         raws = await asyncio.gather(
             *(
                 fetch(self._place, self.etag, request.start, request.stop, gates=gates, total=self._total)
@@ -142,7 +141,12 @@ class RemoteFile(MultiByteRangeResourceContainer):  # type: ignore[misc]
             for request, raw in zip(requests, raws, strict=True)
             for span in request.spans
         }
+        found |= {extent: self.prefix[extent.start : extent.stop] for extent in held}
         return [found.get(extent, b"") for extent in extents]
+
+    @property
+    def _gates(self) -> Gates:
+        return self._line.gate, self._hosts.enter(self._place)
 
     def _begin(self) -> None:
         try:
@@ -153,7 +157,7 @@ class RemoteFile(MultiByteRangeResourceContainer):  # type: ignore[misc]
         self.prefix, self.etag, self._size = bytes(start.raw), start.etag, start.size
 
     async def _begun(self) -> Found:
-        return await begin(self._place, OPENING, gates=await self._gates(), total=self._total)
+        return await begin(self._place, OPENING, gates=self._gates, total=self._total)
 
 
 def checked[T](file: RemoteFile, read: Callable[[RemoteFile], T]) -> T:

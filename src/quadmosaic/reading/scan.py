@@ -1,28 +1,25 @@
 """Scanning: the header record of a file, without its pixels."""
 
 import asyncio
-import logging
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
 
-from quadmosaic.domain.errors import Invalid, Unavailable
+from quadmosaic.domain.errors import Unavailable
 from quadmosaic.domain.granules import BlockTables, Header, LevelKind
-from quadmosaic.reading.access import ObjectStore, Place
+from quadmosaic.reading.access import Place
 from quadmosaic.reading.block_tables import read_block_tables
-from quadmosaic.reading.faults import Unreadable
-from quadmosaic.reading.fetch import CHANGED, Replaced, Unfit
+from quadmosaic.reading.faults import Replaced, Unfit, Unreadable
+from quadmosaic.reading.fetch import CHANGED
 from quadmosaic.reading.gdal_faults import READ_ERRORS, reading_fault
 from quadmosaic.reading.held_start import HeldStart
 from quadmosaic.reading.identity import identity
 from quadmosaic.reading.opening import Source, environment, opened
-from quadmosaic.reading.remote_file import RemoteFile, checked
+from quadmosaic.reading.remote_file import NAME, RemoteFile, checked
 from quadmosaic.reading.support import obstacle
 from quadmosaic.reading.warp import palette_of, usable_crs
-
-_log = logging.getLogger(__name__)
 
 MAX_PREFIX = 32 * 1024
 """Bytes of a header that are worth a place in the index."""
@@ -36,20 +33,13 @@ async def scan_place(place: Place, pool: Executor, file: RemoteFile | None) -> H
     try:
         found, etag, size = await _looked_at(place, pool, file)
     except Unreadable as fault:
-        if fault.passing:
-            raise Unavailable(fault.reason) from fault
-        raise Invalid(fault.reason, field="href") from fault
-    except Replaced as error:
+        raise fault.error from fault
+    except (Replaced, Unfit) as error:
         raise Unavailable(CHANGED) from error
-    tables = None if place.store is None else await read_block_tables(_start_of(place.store, file), place.key)
+    tables = await read_block_tables(*((place.store, place.key) if file is None else (HeldStart(file), NAME)))
     blocks = tables if tables is not None and found.is_held_by(tables) else None
     header = replace(found.header, etag=etag, size=size, blocks=blocks)
     return header if file is None or blocks is None else replace(header, prefix=_prefix(header, blocks, file))
-
-
-def _start_of(store: ObjectStore, file: RemoteFile | None) -> ObjectStore | HeldStart:
-    """The file with what was fetched of it for GDAL."""
-    return store if file is None or not file.prefix else HeldStart(store, file.prefix, file.length())
 
 
 async def _looked_at(
@@ -58,10 +48,7 @@ async def _looked_at(
     """What GDAL says of the file, its ETag and its size."""
     loop = asyncio.get_running_loop()
     if file is not None:
-        try:
-            return await loop.run_in_executor(pool, checked, file, _profile), file.etag, file.length()
-        except Unfit:
-            _log.info("%s gives no byte ranges", place.href)
+        return await loop.run_in_executor(pool, checked, file, _profile), file.etag, file.length()
     etag, size = await identity(place)
     return await loop.run_in_executor(pool, _profile, place), etag, size
 
