@@ -19,6 +19,7 @@ from quadmosaic.domain.errors import Invalid, Unavailable
 from quadmosaic.domain.mosaic import MosaicRef
 from quadmosaic.domain.tokens import mint
 from quadmosaic.services.access import Access
+from range_server import RangeServer
 from registries import AUTH, SECRET, TOKEN, Place, registration, tokens_setting
 from stac_api import Script
 from stac_api import serving as serving_stac
@@ -246,12 +247,28 @@ class TestRedirects:
             with Place(folder=place.folder, options=options).served() as client:
                 body = {"name": "m", "source": SOURCES[kind](f"http://{host}/a.tif"), "assets": ["dtm"]}
                 reply = client.post("/mosaics", json=body)
-                if kind == "features":
-                    # The item says where it lies; its file is only left unread.
-                    assert reply.status_code == 201
-                    assert reply.json()["last_build"]["report"]["unread"] == 1
-                else:
-                    assert reply.status_code == 400, reply.text
+                assert reply.status_code == 400, reply.text
+                assert client.get("/mosaics/m").status_code == 404
+
+    def test_a_granule_whose_file_redirects_is_refused_and_never_read(self, place: Place) -> None:
+        with RangeServer(place.folder / "files") as secret, redirecting(f"{secret.url}/good.tif") as host:
+            options = {"allowed_hosts": (host, f"file://{place.folder / 'files'}"), "allow_private": True}
+            moved = {"dtm": f"http://{host}/a.tif?v=1"}
+            with Place(folder=place.folder, options=options).served() as client:
+                items = (place.item("good"), item("moved", moved))
+                reply = client.post("/mosaics", json=registration("m", *items, assets=["dtm"]))
+                assert reply.status_code == 201, reply.text
+                report = reply.json()["last_build"]["report"]
+                (skipped,) = report["skipped"]
+                assert (skipped["granule"], report["unread"]) == ("moved", 0)
+                assert "redirects" in skipped["reason"]
+                unscanned = {"assets": ["dtm"], "scan": False, "tms": "MarsMercatorSphere"}
+                body = registration("unscanned", item("moved", moved), **unscanned)
+                assert client.post("/mosaics", json=body).status_code == 201
+                picture = client.get("/mosaics/unscanned/preview.png")
+                assert picture.headers["x-assets-skipped"] == "moved"
+                assert not picture.headers["x-assets"]
+            assert secret.asked == []
 
 
 def access(addresses: dict[str, list[str]], *, allow_private: bool = False) -> Access:

@@ -119,7 +119,7 @@ class Builder:
         return crawl
 
     async def _scan(self, crawl: Crawl, body: str, progress: Progress) -> None:
-        """Complete the header records, and refuse granules whose files lie on another body."""
+        """Complete the header records, and refuse granules that their files rule out."""
         scan = await scan_files(
             self.reader,
             crawl.granules,
@@ -127,10 +127,10 @@ class Builder:
             body=body,
             on_file=lambda done, all_: progress("headers", done, all_),
         )
-        foreign = {refusal.granule_id for refusal in scan.foreign}
+        refused = {refusal.granule_id for refusal in scan.refused}
         crawl.headers.update(scan.headers)
-        crawl.leave_out({at for at, granule in enumerate(crawl.granules) if granule.id in foreign})
-        crawl.refused += scan.foreign
+        crawl.leave_out({at for at, granule in enumerate(crawl.granules) if granule.id in refused})
+        crawl.refused += scan.refused
         crawl.unread = scan.unread
         require_granules(crawl)
 

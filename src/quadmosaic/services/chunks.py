@@ -29,7 +29,7 @@ class CrawlChunk(msgspec.Struct):
 
 
 class ScanChunk(msgspec.Struct):
-    """The header records of some granules, whose ids `done` lists, and those that lie on another body.
+    """The header records of some granules, whose ids `done` lists, and those that their files rule out.
 
     `files` is that of the job which scanned them.
     """
@@ -39,7 +39,7 @@ class ScanChunk(msgspec.Struct):
     scanned: int
     reused: int
     unread: int
-    foreign: list[tuple[str, str]]
+    refused: list[tuple[str, str]]
     files: str = ""
 
 

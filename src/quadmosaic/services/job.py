@@ -21,8 +21,8 @@ class Job:
     """What it builds, how far it is, and whether its time is nearly over.
 
     `files` is a digest of the hrefs in the document, which all together give the granules their ids.
-    The files of `foreign` granules lie on another body, as their headers say.
     Of the files' headers so many were `scanned`, and so many `reused`, of which so many were `rechecked` by ETag.
+    Granules are `ruled_out` by their files.
     """
 
     build: Build
@@ -32,10 +32,10 @@ class Job:
     harvested: Harvested = field(default_factory=Harvested)
     document: MosaicJson | None = None
     files: str = ""
-    foreign: list[Refusal] = field(default_factory=list)
     scanned: int = 0
     reused: int = 0
     rechecked: int = 0
+    ruled_out: list[Refusal] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
 
     @property
@@ -82,6 +82,6 @@ class Job:
         self.reused += chunk.reused
         self.rechecked += chunk.reused
         crawl.unread += chunk.unread
-        foreign = [Refusal(*refusal) for refusal in chunk.foreign]
-        self.foreign += foreign
-        crawl.refused += foreign
+        refused = [Refusal(*refusal) for refusal in chunk.refused]
+        crawl.refused += refused
+        self.ruled_out += refused

@@ -76,7 +76,7 @@ class Scanning:
             scanned=sum(map(len, scan.headers.values())) - sum(map(len, before.values())),
             reused=sum(map(len, kept.values())),
             unread=scan.unread,
-            foreign=[(refusal.granule_id, refusal.reason) for refusal in scan.foreign],
+            refused=[(refusal.granule_id, refusal.reason) for refusal in scan.refused],
             files=run.job.files,
         )
         await self.jobs.add_chunk(run.job.build, "scan", chunk, after=run.chunks)

@@ -1,4 +1,4 @@
-"""Scanning: the header records of a mosaic's files, read concurrently, and the granules that they rule out."""
+"""Scanning: the header records of a mosaic's files, read concurrently, and the granules that are ruled out."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pyproj
 
 from quadmosaic.domain import bodies
-from quadmosaic.domain.errors import QuadmosaicError
+from quadmosaic.domain.errors import Invalid, QuadmosaicError
 from quadmosaic.domain.granules import Granule, Header, Refusal
 from quadmosaic.ports import GranuleReader
 
@@ -19,10 +19,10 @@ type Headers = Mapping[str, Mapping[str, Header]]
 
 @dataclass(kw_only=True)
 class Scan:
-    """Headers that were read, granules of another body, and how many files did not answer."""
+    """Headers that were read, granules that cannot be, and how many files did not answer."""
 
     headers: dict[str, dict[str, Header]] = field(default_factory=dict)
-    foreign: list[Refusal] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
     unread: int = 0
 
 
@@ -36,7 +36,8 @@ async def scan_files(
 ) -> Scan:
     """Read the header of every file whose record is not `known`, at most CONCURRENT_SCANS at once.
 
-    A file out of reach is counted and left for the reader to try; one of another body refuses its granule.
+    A file out of reach is counted and left for the reader to try; one that must not be fetched, is no raster or lies on
+    another body refuses its granule.
     """
     scan = Scan(headers={granule_id: dict(records) for granule_id, records in known.items()})
     waiting = [
@@ -46,31 +47,26 @@ async def scan_files(
         if key not in scan.headers.get(granule.id, {})
     ]
     places = asyncio.Semaphore(CONCURRENT_SCANS)
+    refused: dict[str, str] = {}
     done = 0
 
     async def read(granule: Granule, key: str, href: str) -> None:
         nonlocal done
-        async with places:
-            header = await _header(reader, href)
+        try:
+            async with places:
+                scan.headers.setdefault(granule.id, {})[key] = await reader.scan(href)
+        except Invalid as error:
+            refused.setdefault(granule.id, f"asset {key!r}: {error.message}")
+        except QuadmosaicError:
+            scan.unread += 1
         done += 1
         on_file(done, len(waiting))
-        if header is None:
-            scan.unread += 1
-        else:
-            scan.headers.setdefault(granule.id, {})[key] = header
 
     async with asyncio.TaskGroup() as tasks:
         for granule, key, href in waiting:
             tasks.create_task(read(granule, key, href))
-    scan.foreign = _foreign(granules, scan.headers, body)
+    scan.refused = [*(Refusal(*each) for each in refused.items()), *_foreign(granules, scan.headers, body)]
     return scan
-
-
-async def _header(reader: GranuleReader, href: str) -> Header | None:
-    try:
-        return await reader.scan(href)
-    except QuadmosaicError:
-        return None
 
 
 def _foreign(granules: Sequence[Granule], headers: Headers, body: str) -> list[Refusal]:

@@ -19,6 +19,8 @@ from quadmosaic.services.jobs import Jobs
 from quadmosaic.services.scanning import RECHECK_DAYS, Scanning
 from quadmosaic.services.vetting import CheckStyle, unchecked
 
+_FOREIGN = "lies on "
+
 
 @dataclass(frozen=True, kw_only=True)
 class Steps:
@@ -78,7 +80,7 @@ class Steps:
         excludes = frozenset(job.recipe.excludes)
         if job.document is not None:
             return await self._imported(job, job.document, excludes)
-        gone = {refusal.granule_id for refusal in job.foreign}
+        gone = {refusal.granule_id for refusal in job.ruled_out}
         places = job.harvested.places
         by_hand = [granule_id for granule_id in job.recipe.excludes if granule_id in places]
         whole = replace(crawl, refused=[*crawl.refused, *(Refusal(each, "removed by hand") for each in by_hand)])
@@ -103,12 +105,16 @@ class Steps:
 
     async def _imported(self, job: Job, document: MosaicJson, excludes: frozenset[str]) -> Draft:
         crawl = job.harvested.crawl
-        if job.foreign:
-            raise Invalid(f"{job.foreign[0].granule_id} {job.foreign[0].reason}", field="tiles")
+        foreign = [refusal for refusal in job.ruled_out if refusal.reason.startswith(_FOREIGN)]
+        if foreign:
+            raise Invalid(f"{foreign[0].granule_id} {foreign[0].reason}", field="tiles")
+        gone = {refusal.granule_id for refusal in job.ruled_out}
         defaults = replace(job.registration.defaults, asset=job.asset_key)
         draft = await self.builder.imported(
-            document, defaults, scan=False, known=crawl.headers, includes=crawl, excludes=excludes
+            document, defaults, scan=False, known=crawl.headers, includes=crawl, excludes=excludes | gone
         )
+        if gone and not draft.index.granules:
+            raise Invalid(f"{job.ruled_out[0].granule_id}: {job.ruled_out[0].reason}", field="tiles")
         check_limit(len(draft.index.granules), job.recipe.limits.max_granules, what="granules")
         check_limit(len(draft.index.cells), job.recipe.limits.max_cells, what="cells")
         return draft
