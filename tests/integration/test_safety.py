@@ -80,6 +80,17 @@ class TestTokens:
             other = client.post("/mosaics", json=registration("jezero-b", place.item("a")), headers=mine)
             assert (other.status_code, "ci" in other.json()["detail"]) == (403, True)
 
+    def test_a_pattern_of_names_never_meets_the_number_of_a_version(self, place: Place) -> None:
+        secret, token = mint("ci", b"1" * 32, names=["*1"], verbs=["build"])
+        scoped = Place(folder=place.folder, options={"tokens": tokens_setting(TOKEN, token)})
+        with scoped.served() as client:
+            client.post("/mosaics", json=registration("secret", place.item("a")))
+            mine = {"Authorization": f"Bearer {secret}"}
+            replies = [
+                client.post(f"/mosaics/secret@1/{path}", headers=mine) for path in ("builds", "builds/b/confirm")
+            ]
+            assert [(reply.status_code, reply.json()["field"]) for reply in replies] == [(400, "name")] * 2
+
     def test_on_loopback_without_tokens_only_this_machine_writes(self, place: Place) -> None:
         body = registration("m", place.item("a"))
         local = Place(folder=place.folder, options={"tokens": None})

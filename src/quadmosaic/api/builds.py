@@ -69,7 +69,7 @@ async def rebuild(
 @router.post("/mosaics/{mosaic}/builds/{build}/confirm", dependencies=[Depends(may("build"))])
 async def confirm(request: Request, writes: UsesWrites, mosaic: Name, build: BuildId) -> Response:
     """Let a build through that is held because the mosaic would shrink."""
-    found = await writes.rebuilds.confirm(parse_ref(mosaic).name, build)
+    found = await writes.rebuilds.confirm(mosaic, build)
     return _started(request, found, status=200)
 
 

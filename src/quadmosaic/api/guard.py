@@ -11,6 +11,7 @@ from fastapi import Depends, HTTPException, Request
 from quadmosaic.api.gateway import authorized
 from quadmosaic.api.services import Services
 from quadmosaic.api.writes import Writes
+from quadmosaic.domain.names import validate_name
 from quadmosaic.domain.tokens import Verb, holder
 
 _BEARER = "bearer "
@@ -61,10 +62,10 @@ IsWriter = Annotated[Writer, Depends(_writer)]
 
 
 def may(verb: Verb) -> Callable[..., Awaitable[None]]:
-    """A dependency that lets a writer do `verb` to the mosaic in the path. Raises 401 or 403."""
+    """A dependency that lets a writer do `verb` to the mosaic in the path, which is no version. Raises 401 or 403."""
 
     async def check(mosaic: str, writer: IsWriter) -> None:
-        require(writer, verb, mosaic)
+        require(writer, verb, validate_name(mosaic))
 
     return check
 
