@@ -1,5 +1,6 @@
 """The commands: what they print, where they print it, and how they end."""
 
+import asyncio
 import gzip
 import json
 import subprocess
@@ -11,8 +12,12 @@ import pytest
 import typer.main
 
 from fixtures_command import Command, assert_said_in_one_line
+from quadmosaic import bootstrap
 from quadmosaic.cli import app
+from quadmosaic.config import Settings
+from quadmosaic.domain.builds import Build, Status
 from quadmosaic.domain.mosaicjson_faults import faults
+from quadmosaic.domain.registrations import parse_registration
 from rasters import Array
 from stac_api import Script, serving
 from stac_items import item_collection, strips
@@ -343,3 +348,28 @@ def test_as_a_module_progress_stays_off_standard_output(cogs: list[Path], tmp_pa
     )
     assert not faults(json.loads(ended.stdout))
     assert "headers" in ended.stderr or "granules" in ended.stderr
+
+
+class _Unworked:
+    """A queue whose messages nobody takes."""
+
+    async def send(self, *, mosaic: str, build: str, delay_s: int = 0) -> None:
+        """Forget it."""
+
+
+def test_a_command_works_on_no_build_but_its_own(quadmosaic: Command, cogs: list[Path], tmp_path: Path) -> None:
+    settings = Settings(store=str(tmp_path / "store"), allowed_hosts=(cogs[0].parent.as_uri(),))
+    built = bootstrap.building(settings, bootstrap.adapters(settings), queue=_Unworked(), wait_s=0)
+
+    def body(name: str) -> dict[str, object]:
+        return {"name": name, "source": {"type": "cogs", "hrefs": [path.as_uri() for path in cogs]}}
+
+    async def left() -> Build:
+        (build,) = (await built.registry.jobs.builds("left")).items
+        return build
+
+    asyncio.run(built.registry.register(parse_registration({**body("left"), "schedule": "rate(1 minute)"})))
+    (tmp_path / "own.json").write_text(json.dumps(body("own")))
+    assert quadmosaic("register", "own.json", "--store", settings.store).code == 0
+    assert quadmosaic("granules", "list", "own", "--store", settings.store).code == 0
+    assert asyncio.run(left()).status is Status.QUEUED

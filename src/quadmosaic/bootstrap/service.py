@@ -37,7 +37,8 @@ def http_app(
 ) -> FastAPI:
     """The HTTP service. Raises Invalid (field "VIEWER_ASSETS") for a folder that lacks the viewer's libraries.
 
-    `open_writes` lets this machine write where no tokens are configured; `any_source` is for commands.
+    `open_writes` lets this machine write where no tokens are configured. `any_source` is for commands: sources may be
+    wherever their user may read, so that only builds which the command begins are worked on.
     """
     if settings.viewer_assets is not None:
         check_vendor(Path(settings.viewer_assets))
@@ -55,7 +56,7 @@ def http_app(
             # Behind a proxy every request comes from this machine.
             is_open=open_writes and settings.public_url is None,
         )
-        lifespan = None if local is None else partial(_working, local, built)
+        lifespan = None if local is None else partial(_working, local, built, others=not any_source)
     return create_app(
         services(settings, outside.store, writes),
         (*registry_routes.ROUTERS, *map_routes.ROUTERS),
@@ -70,8 +71,8 @@ def http_app(
 
 
 @asynccontextmanager
-async def _working(queue: LocalQueue, built: Building, _: FastAPI) -> AsyncGenerator[None]:
-    """Builds and schedules beside the service, from what an earlier process left."""
+async def _working(queue: LocalQueue, built: Building, _: FastAPI, *, others: bool) -> AsyncGenerator[None]:
+    """Builds beside the service; with `others` also those that schedules begin and that an earlier process left."""
 
     is_resumed = False
 
@@ -97,7 +98,7 @@ async def _working(queue: LocalQueue, built: Building, _: FastAPI) -> AsyncGener
             is_resumed = True
         await built.scheduling.start_due()
 
-    queue.start(work, tick=tick, every_s=TICK_S)
+    queue.start(work, tick=tick if others else None, every_s=TICK_S)
     try:
         yield
     finally:
