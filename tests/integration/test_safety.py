@@ -242,6 +242,25 @@ class _Elsewhere(BaseHTTPRequestHandler):
         """Tests are quiet."""
 
 
+class _Nothing(BaseHTTPRequestHandler):
+    """Answers with documents and rasters that are none."""
+
+    def do_GET(self) -> None:
+        link = {"rel": "child", "href": self.path}
+        known = {"circle": json.dumps({"type": "Catalog", "id": "c", "links": [link]}), "list": "[]"}
+        content = known.get(self.path.strip("/").partition("?")[0], "no raster").encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        """Tests are quiet."""
+
+
 @contextmanager
 def redirecting(target: str) -> Generator[str]:
     handler = type("Handler", (_Elsewhere,), {"target": target})
@@ -342,7 +361,7 @@ class TestNames:
 class TestSecrets:
     def test_signatures_are_in_no_reply(self, place: Place, client: httpx.Client) -> None:
         signed = place.item("a")
-        signed["assets"]["dtm"]["href"] += "?X-Amz-Signature=topsecret&sig=topsecret&Signature=topsecret&v=2"
+        signed["assets"]["dtm"]["href"] += "?X-Amz-Signature=topsecret&x-api-key=topsecret&v=2"
         signed["properties"]["thumbnail"] = "https://somebody:topsecret@example.com/a.png?sig=topsecret"
         body = registration("m", signed, assets=["dtm"], scan=False)
         replies = [client.post("/mosaics", json=body)]
@@ -352,7 +371,7 @@ class TestSecrets:
         assert all(reply.status_code == 200 for reply in replies[1:])
         assert not [reply.url for reply in replies if "topsecret" in reply.text]
         (listed,) = {href for hrefs in client.get("/mosaics/m/mosaic.json").json()["tiles"].values() for href in hrefs}
-        assert listed.endswith(".tif?v=2")
+        assert listed.endswith(".tif")
 
     def test_what_is_read_keeps_its_signature(self, place: Place, client: httpx.Client) -> None:
         signed = place.item("a")
@@ -362,6 +381,22 @@ class TestSecrets:
         version = asyncio.run(store.version(MosaicRef("m")))
         (granule,) = asyncio.run(store.granules(version)).items
         assert granule.hrefs["dtm"].endswith("?X-Amz-Signature=topsecret")
+
+    def test_a_query_that_fails_is_in_no_reply_and_no_log(self, place: Place, caplog: pytest.LogCaptureFixture) -> None:
+        with listening(_Nothing) as host, caplog.at_level("INFO"):
+            options = {"allowed_hosts": (host, "127.0.0.1:1"), "allow_private": True}
+            query = "?token=topsecret&X-Amz-Signature=topsecret"
+            with Place(folder=place.folder, options=options).served() as client:
+                replies = []
+                for number, address in enumerate(("127.0.0.1:1", f"{host}/list", f"{host}/circle", f"{host}/broken")):
+                    source = {"type": "stac", "href": f"http://{address}{query}"}
+                    replies.append(client.post("/mosaics", json={"name": f"m{number}", "source": source}))
+                moved = {"dtm": f"http://{host}/broken{query}"}
+                scan = {"assets": ["dtm"], "tms": "MarsMercatorSphere", "scan": False}
+                replies.append(client.post("/mosaics", json=registration("m", item("a", moved), **scan)))
+                replies += [client.get(f"/mosaics/m{path}") for path in ("", "/preview.png?strict=true", "/granules")]
+        assert not [reply.url for reply in replies if "topsecret" in reply.text]
+        assert "topsecret" not in caplog.text
 
     def test_tokens_are_in_no_reply_and_no_log(
         self, place: Place, client: httpx.Client, caplog: pytest.LogCaptureFixture

@@ -92,7 +92,7 @@ def granule_feature(granule: Granule) -> dict[str, object]:
 
 
 def public_assets(granule: Granule) -> dict[str, str]:
-    """Hrefs by asset key, without signatures."""
+    """Hrefs by asset key, as others may see them."""
     return {key: public_href(href) for key, href in granule.hrefs.items()}
 
 
@@ -107,7 +107,7 @@ def without_secrets(value: Any) -> Any:
         return {key: without_secrets(each) for key, each in value.items()}
     if isinstance(value, list):
         return [without_secrets(each) for each in value]
-    return public_href(value) if isinstance(value, str) and "://" in value and ("?" in value or "@" in value) else value
+    return public_href(value) if isinstance(value, str) else value
 
 
 def feature(geometry: shapely.Geometry, properties: Mapping[str, object]) -> dict[str, object]:

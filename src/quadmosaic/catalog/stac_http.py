@@ -112,7 +112,8 @@ class Session:
             except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
                 raise Invalid("is no address that can be asked", field="source.href") from error
             except requests.RequestException as error:
-                log.warning("%s: %s", public_href(href), error)
+                # What requests says of an error repeats the address.
+                log.warning("%s: %s", public_href(href), type(error).__name__)
                 if is_last:
                     raise Unavailable(f"{public_href(href)} cannot be reached") from error
             self._wait(number, wait)

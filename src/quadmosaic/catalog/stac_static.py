@@ -12,6 +12,7 @@ import shapely.geometry
 
 from quadmosaic.catalog.stac import PAGE_SIZE, ItemPage, Progress, links, refused_as
 from quadmosaic.catalog.stac_http import Session
+from quadmosaic.domain.access import public_href
 from quadmosaic.domain.errors import Invalid, Unavailable
 from quadmosaic.domain.granules import JsonObject
 from quadmosaic.domain.sources import StacSource
@@ -33,7 +34,7 @@ def list_pages(
     while True:
         items = page.get("features")
         if not isinstance(items, list):
-            raise Unavailable(f"{href} is no ItemCollection")
+            raise Unavailable(f"{public_href(href)} is no ItemCollection")
         link = next((each for each in links(page) if each.get("rel") == "next"), None)
         found = progress.take(items, source.href, wanted=lambda item: matches(item, source.search))
         number, progress.number = progress.number, progress.number + len(found)
@@ -79,9 +80,9 @@ def catalog_pages(session: Session, source: StacSource, after: JsonObject | None
             elif place < len(steps):
                 child = urljoin(href, str(steps[place]["href"]))
                 if child in [h for h, _ in way] or child == href:
-                    raise Unavailable(f"the links of {source.href} go round in a circle")
+                    raise Unavailable(f"the links of {public_href(source.href)} go round in a circle")
                 if len(way) >= _DEEPEST:
-                    raise Unavailable(f"{source.href} is more than {_DEEPEST} catalogs deep")
+                    raise Unavailable(f"{public_href(source.href)} is more than {_DEEPEST} catalogs deep")
                 way += [(href, place + 1), (child, 0)]
     yield ItemPage(items=[], next=None, number=progress.number)
 
@@ -189,7 +190,7 @@ def _read(session: Session, href: str) -> JsonObject:
     with refused_as("source.href"):
         document = session.json("GET", href)
     if not isinstance(document, dict):
-        raise Unavailable(f"{href} answers with something that is no STAC")
+        raise Unavailable(f"{public_href(href)} answers with something that is no STAC")
     return document
 
 

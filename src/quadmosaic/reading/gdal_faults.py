@@ -7,6 +7,7 @@ from pyproj.exceptions import ProjError
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
+from quadmosaic.domain.access import public_href
 from quadmosaic.reading.faults import Unreadable
 
 _log = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ _UNREACHABLE = re.compile(r"curl|http|timed? ?out|could ?n.t (resolve|connect)|c
 
 def opening_fault(error: Exception, href: str) -> Unreadable:
     """The fault behind an error on opening a raster."""
-    _log.warning("cannot open %s: %s", href, error)
+    _log.warning("cannot open %s: %s", public_href(href), error)
     if _MISSING.search(str(error)):
         return Unreadable("the file does not exist", passing=True)
     if _FORBIDDEN.search(str(error)):
@@ -33,7 +34,7 @@ def opening_fault(error: Exception, href: str) -> Unreadable:
 
 def reading_fault(error: Exception, href: str) -> Unreadable:
     """The fault behind an error on reading pixels of a raster that opened."""
-    _log.warning("cannot read pixels of %s: %s", href, error)
+    _log.warning("cannot read pixels of %s: %s", public_href(href), error)
     return Unreadable("its pixels cannot be read: the file is damaged, or was out of reach")
 
 
