@@ -15,6 +15,7 @@ from quadmosaic.catalog.stac_http import Session
 from quadmosaic.domain.access import public_href
 from quadmosaic.domain.errors import Invalid, Unavailable
 from quadmosaic.domain.granules import JsonObject
+from quadmosaic.domain.searches import NO_SHAPE
 from quadmosaic.domain.sources import StacSource
 
 _AT_ONCE = 8
@@ -152,7 +153,7 @@ def _in_area(item: JsonObject, search: JsonObject) -> bool:
         return area is None
     try:
         return bool(shapely.geometry.shape(geometry).intersects(area))
-    except (shapely.errors.ShapelyError, ValueError, KeyError, TypeError, AttributeError):
+    except NO_SHAPE:
         return True
 
 

@@ -5,12 +5,19 @@ Source: https://github.com/radiantearth/stac-api-spec/tree/main/item-search and 
 
 import re
 from collections.abc import Callable
+from datetime import datetime
+
+import shapely.geometry
+from shapely.errors import ShapelyError
 
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.granules import Json, JsonObject
 
 _DATETIME = re.compile(r"\d{4}(-\d{2}(-\d{2}([Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})?)?)?)?", re.ASCII)
+NO_SHAPE = (ShapelyError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
+"""What shapely raises for a geometry that is none."""
 _GEOMETRIES = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection")
+_FIRST_DAY = "2000-01-01"
 _MAX_PAGE = 10_000
 
 
@@ -44,8 +51,14 @@ def _bbox(value: Json) -> str | None:
 
 def _intersects(value: Json) -> str | None:
     geometry = value.get("geometry") if isinstance(value, dict) and value.get("type") == "Feature" else value
-    is_sound = isinstance(geometry, dict) and geometry.get("type") in _GEOMETRIES
-    return None if is_sound else "must be a GeoJSON geometry or a Feature with one"
+    form = "must be a GeoJSON geometry or a Feature with one"
+    if not isinstance(geometry, dict) or geometry.get("type") not in _GEOMETRIES:
+        return form
+    try:
+        shapely.geometry.shape(geometry)
+    except NO_SHAPE:
+        return f"{form}, with coordinates of its type"
+    return None
 
 
 def _datetime(value: Json) -> str | None:
@@ -56,9 +69,18 @@ def _datetime(value: Json) -> str | None:
     open_ends = [end in ("", "..") for end in ends]
     if len(ends) > 2 or all(open_ends):
         return form
-    return (
-        None if all(is_open or _DATETIME.fullmatch(end) for end, is_open in zip(ends, open_ends, strict=True)) else form
-    )
+    return None if all(is_open or _is_time(end) for end, is_open in zip(ends, open_ends, strict=True)) else form
+
+
+def _is_time(text: str) -> bool:
+    """Is it a year, a month, a day or a time, and one that the calendar has?"""
+    if _DATETIME.fullmatch(text) is None:
+        return False
+    try:
+        datetime.fromisoformat(text.upper() + _FIRST_DAY[len(text) :])
+    except ValueError:
+        return False
+    return True
 
 
 def _query(value: Json) -> str | None:
