@@ -311,6 +311,18 @@ class TestGeoParquet:
         first = next(a for page in found for a in page.answers if isinstance(a, Harvest))
         assert first.granule.properties["gsd"] == ITEMS[1]["properties"]["gsd"]
 
+    @pytest.mark.parametrize("fault", [{"geometry": b"no WKB"}, {"assets": "text"}])
+    async def test_a_row_that_is_no_item_is_refused(
+        self, catalog: SourceCatalog, folder: tuple[Path, str], fault: dict[str, Any]
+    ) -> None:
+        write_parquet(folder[0] / "items.parquet", ITEMS[:1])
+        (row,) = pq.read_table(folder[0] / "items.parquet").to_pylist()
+        pq.write_table(pa.Table.from_pylist([{**row, **fault}]), folder[0] / "odd.parquet")
+        (page,) = await pages(catalog, f"{folder[1]}/odd.parquet", search={})
+        (answer,) = page.answers
+        assert isinstance(answer, Refusal)
+        assert answer.granule_id == EXPECTED[0]
+
     async def test_what_is_none_is_said_to_be_none(self, catalog: SourceCatalog, folder: tuple[Path, str]) -> None:
         (folder[0] / "a.parquet").write_bytes(b"PAR1 but no table")
         pq.write_table(pa.table({"x": [1]}), folder[0] / "b.parquet")

@@ -69,13 +69,19 @@ def _items(file: Any) -> Iterator[JsonObject]:
 
 
 def _item(row: dict[str, Any]) -> JsonObject:
-    geometry = row.get("geometry")
-    shape = None if geometry is None else shapely.geometry.mapping(shapely.from_wkb(geometry))
+    """What is no geometry or no table of assets is left for the harvest to refuse."""
     properties = {key: _plain(value) for key, value in row.items() if key not in _TOP and value is not None}
-    assets = {key: _plain(asset) for key, asset in (row.get("assets") or {}).items() if asset is not None}
-    links = _plain(row.get("links") or [])
-    item = {"type": "Feature", "id": row["id"], "geometry": shape, "properties": properties, "assets": assets}
+    assets = _plain(row.get("assets"))
+    links, geometry = _plain(row.get("links") or []), _shape(row.get("geometry"))
+    item = {"type": "Feature", "id": row["id"], "geometry": geometry, "properties": properties, "assets": assets}
     return cast("JsonObject", {**item, "collection": row.get("collection"), "links": links})
+
+
+def _shape(wkb: Any) -> Any:
+    try:
+        return None if wkb is None else shapely.geometry.mapping(shapely.from_wkb(wkb))
+    except (shapely.errors.ShapelyError, TypeError):
+        return "no WKB"
 
 
 def _plain(value: Any) -> Any:
