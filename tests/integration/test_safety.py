@@ -149,6 +149,107 @@ class TestLimits:
                 assert reply.status_code == 413, option
 
 
+ODD_HREFS = (
+    "http://[::1/a.tif",
+    "http://127.0.0.1:99999999/a.tif",
+    "file:///data/\0.tif",
+    "file:///data/%00.tif",
+    "file:///data/\ud800.tif",
+    "s3://",
+    "s3://astrogeo-ard/../a.tif",
+)
+ODD_TO_READ = ("//a//b.tif", "/a/%2e%2e/b.tif", "/a/../b.tif", "/a%00.tif", "/a b.tif", "/%zz.tif", "/\u00e9.tif")
+
+
+class TestOddInput:
+    @pytest.mark.parametrize("href", ODD_HREFS)
+    @pytest.mark.parametrize("kind", ["cogs", "features", "mosaicjson document"])
+    def test_an_href_that_is_no_address_is_said(self, client: httpx.Client, kind: str, href: str) -> None:
+        document = {
+            "mosaicjson": "0.0.3",
+            "bounds": [0, 0, 1, 1],
+            "minzoom": 7,
+            "maxzoom": 7,
+            "tiles": {"0" * 7: [href]},
+        }
+        source = {"type": "mosaicjson", "document": document} if " " in kind else SOURCES[kind](href)
+        for path in ("/mosaics", "/mosaics?dry_run=true"):
+            body = json.dumps({"name": "m", "source": source, "assets": ["dtm"]})
+            reply = client.post(path, content=body, headers={"Content-Type": "application/json"})
+            assert reply.status_code == 400, reply.text
+            assert reply.json()["field"].startswith(("source", "tiles")), reply.text
+
+    @pytest.mark.parametrize("target", ODD_TO_READ)
+    @pytest.mark.parametrize("scan", [True, False])
+    def test_an_odd_address_is_asked_for_as_it_is(self, place: Place, target: str, *, scan: bool) -> None:
+        with listening(_Nothing) as host:
+            options = {"allowed_hosts": (host, f"file://{place.folder / 'files'}"), "allow_private": True}
+            with Place(folder=place.folder, options=options).served() as client:
+                items = place.item("good"), item("odd", {"dtm": f"http://{host}{target}"})
+                body = registration("m", *items, assets=["dtm"], tms="MarsMercatorSphere", scan=scan)
+                reply = client.post("/mosaics", json=body)
+                if " " in target:
+                    assert reply.status_code == 400
+                    return
+                assert reply.status_code == 201, reply.text
+                skipped = [each["granule"] for each in reply.json()["last_build"]["report"]["skipped"]]
+                picture = client.get("/mosaics/m/preview.png?pixel_selection=mean")
+                assert (picture.status_code, picture.headers["x-assets"]) == (200, "good")
+                assert "odd" in (skipped if scan else picture.headers["x-assets-skipped"])
+
+    @pytest.mark.parametrize("value", ["1e999", str(10**30), '"\\ud800"', '["\\udc00"]'])
+    def test_what_no_reply_can_hold_is_refused(self, place: Place, client: httpx.Client, value: str) -> None:
+        client.post("/mosaics", json=registration("m", place.item("a"), assets=["dtm"]))
+        added = json.dumps(place.item("b")).replace('"Mars"', value)
+        whole = json.dumps({**registration("odd", place.item("a")), "title": 0}).replace(
+            '"title": 0', f'"title": {value}'
+        )
+        item_of = json.dumps(registration("odd", place.item("a"))).replace('"Mars"', value)
+        for method, path, body, field in (
+            ("POST", "/mosaics", item_of, "source"),
+            ("POST", "/mosaics?dry_run=true", item_of, "source"),
+            ("POST", "/mosaics", whole, "title"),
+            ("PATCH", "/mosaics/m", f'{{"title": {value}}}', "title"),
+            ("POST", "/mosaics/m/granules", added, "features"),
+        ):
+            reply = client.request(method, path, content=body, headers={"Content-Type": "application/json"})
+            assert reply.status_code == 400, (path, reply.text)
+            assert reply.json()["field"].startswith(field), (path, reply.text)
+        assert client.get("/mosaics/odd").status_code == 404
+
+    def test_odd_items_of_an_api_are_refused_or_read_without_what_is_odd(self, place: Place) -> None:
+        infinite, half = place.item("infinite"), place.item("half")
+        infinite["properties"]["odd"] = float("inf")
+        infinite["properties"] |= {
+            "large": 10**30,
+            "small": -(10**30),
+            "list": [1, 10**30],
+            "proj:epsg": 10**30,
+            "kept": 7,
+        }
+        half["properties"]["odd"] = "\ud800"
+        address = item("address", {"dtm": "http://[::1/a.tif"})
+        relative = {**item("relative", {"dtm": "a.tif"}), "links": [{"rel": "self", "href": "http://[bad/x"}]}
+        outline = {
+            **place.item("outline"),
+            "geometry": {"type": "Polygon", "coordinates": [[[10**400, 0], [1, 0], [1, 1]]]},
+        }
+        items = [infinite, half, address, relative, outline]
+        with serving_stac(Script(items=items)) as href:
+            options = {"allowed_hosts": (href.split("/")[2], f"file://{place.folder / 'files'}"), "allow_private": True}
+            with Place(folder=place.folder, options=options).served() as client:
+                body = {"name": "m", "source": {"type": "stac", "href": href}, "assets": ["dtm"]}
+                reply = client.post("/mosaics", json=body)
+                assert reply.status_code == 201, reply.text
+                skipped = {each["granule"] for each in reply.json()["last_build"]["report"]["skipped"]}
+                assert skipped == {"address", "relative", "outline"}
+                listed = client.get("/mosaics/m/granules").json()["features"]
+        assert {each["id"]: each["properties"].get("odd") for each in listed} == {"infinite": None, "half": "?"}
+        properties = next(each["properties"] for each in listed if each["id"] == "infinite")
+        assert properties["kept"] == 7
+        assert not {"large", "small", "list", "proj:epsg"} & properties.keys()
+
+
 SOURCES: dict[str, Callable[[str], dict[str, Any]]] = {
     "cogs": lambda href: {"type": "cogs", "hrefs": [href]},
     "stac": lambda href: {"type": "stac", "href": href},

@@ -1,5 +1,6 @@
 """Which files of a STAC item are rasters a mosaic can be made of, and where they are."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from urllib.parse import urljoin, urlsplit
@@ -28,7 +29,10 @@ def hrefs(item: JsonObject, keys: Sequence[str], *, allowed: Allowed | None = No
         asset = _assets(item).get(key)
         if asset is None:
             return f"has no asset {key!r}; it has {_listed(_assets(item))}"
-        choice = [_absolute(href, item) for href in _alternatives(asset)]
+        try:
+            choice = [_absolute(href, item) for href in _alternatives(asset)]
+        except ValueError:
+            return f"asset {key!r} has an href that is no address"
         if not choice:
             return f"asset {key!r} has no href"
         reason = not_raster(asset)
@@ -101,7 +105,7 @@ def _media_type(asset: JsonObject) -> str:
 
 def _suffix(asset: JsonObject) -> str:
     href = asset.get("href")
-    return PurePosixPath(urlsplit(href).path).suffix.lower() if isinstance(href, str) else ""
+    return PurePosixPath(re.split("[?#]", href, maxsplit=1)[0]).suffix.lower() if isinstance(href, str) else ""
 
 
 def _absolute(href: str, item: JsonObject) -> str:

@@ -1,6 +1,7 @@
 """STAC items as granules: the hrefs asked for, a normalised footprint, the properties worth keeping, and the body."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import cast
@@ -18,6 +19,7 @@ from quadmosaic.domain.granules import Granule, Harvest, Json, JsonObject, Refus
 TARGETS = "ssys:targets"
 _LONGEST_TEXT = 256
 _LONGEST_LIST = 32
+_LEAST_INTEGER, _LARGEST_INTEGER = -(1 << 63), (1 << 63) - 1
 _UNTRUE = frozenset(["description", "proj:bbox", "proj:transform", "proj:centroid", "proj:geometry"])
 """Left out: prose, and what real items state in degrees or in another order than they say."""
 
@@ -105,7 +107,10 @@ def body_of_item(item: JsonObject) -> str | None:
 
 
 def kept_properties(item: JsonObject, body: str | None) -> dict[str, Json]:
-    """Scalars and short lists of them, with `ssys:targets` and `collection` where the item says these elsewhere."""
+    """Scalars that records can hold and short lists of them.
+
+    `ssys:targets` and `collection` are among them where the item says these elsewhere.
+    """
     kept = {key: value for key, value in _properties(item).items() if key not in _UNTRUE and _is_small(value)}
     collection = item.get("collection")
     if isinstance(collection, str):
@@ -125,7 +130,9 @@ def _is_small(value: Json) -> bool:
         return len(value) <= _LONGEST_LIST and all(not isinstance(part, list) and _is_small(part) for part in value)
     if isinstance(value, str):
         return len(value) <= _LONGEST_TEXT
-    return isinstance(value, bool | int | float)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and _LEAST_INTEGER <= value <= _LARGEST_INTEGER
 
 
 def _body_of_crs(item: JsonObject) -> str | None:
@@ -142,5 +149,5 @@ def _body_of_text(text: str) -> str | None:
     try:
         plain = cast("str", json.loads(text)) if text.startswith('"') else text
         return bodies.body_of(pyproj.CRS.from_user_input(int(plain) if plain.isdecimal() else plain))
-    except (CRSError, ValueError):
+    except (CRSError, ValueError, OverflowError):
         return None

@@ -117,7 +117,14 @@ def search_link(landing: Any, href: str) -> str | None:
 def links(document: Any) -> list[dict[str, Any]]:
     """A document's links that have an address."""
     found = document.get("links") if isinstance(document, dict) else None
-    return [link for link in found or () if isinstance(link, dict) and isinstance(link.get("href"), str)]
+    return [link for link in found or () if isinstance(link, dict) and _is_address(link.get("href"))]
+
+
+def _is_address(href: Any) -> bool:
+    try:
+        return isinstance(href, str) and bool(urlsplit(href))
+    except ValueError:
+        return False
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ SEARCH_AT_FAULT = (400, 413, 414, 422)
 _CHUNK = 1 << 16
 _SHOWN = 300
 """Bytes of what a server says of an error; the rest is not read."""
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SLOWEST = 10
 """A reply may take so many times the time in which it must begin."""
 
@@ -70,7 +72,7 @@ class Session:
             is_last = attempt == self.http.retries
             content = self._content(method, href, body, query, self.http.max_bytes, attempt=attempt)
             try:
-                return json.loads(content)
+                return _plain(json.loads(content), content)
             except (ValueError, RecursionError) as error:
                 # A reply that was cut short is whole the next time; a page of HTML is not, and costs a few tries.
                 if is_last or not content.lstrip().startswith((b"{", b"[")):
@@ -139,6 +141,13 @@ class Session:
         if self._session is None:
             self._session = _session(self.http)
         return self._session
+
+
+def _plain(document: Any, content: bytes) -> Any:
+    """The document with a question mark for half of a surrogate pair, which no record can hold."""
+    if _SURROGATE.search(content) is None:
+        return document
+    return json.loads(json.dumps(document, ensure_ascii=False).encode(errors="replace"))
 
 
 def _refusal(href: str, status: int) -> QuadmosaicError | Refused:

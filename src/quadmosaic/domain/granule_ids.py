@@ -26,8 +26,11 @@ def granule_ids(hrefs: Iterable[str]) -> dict[str, str]:
 
 
 def _names(href: str) -> tuple[str, ...]:
-    """Folders, the file without its suffix last."""
-    split = urlsplit(href)
+    """Folders, the file without its suffix last; none of what is no address."""
+    try:
+        split = urlsplit(href)
+    except ValueError:
+        return ()
     path = PurePosixPath(unquote(split.path) or split.netloc)
     return (*(part for part in path.parts[:-1] if part != "/"), path.stem)
 

@@ -7,6 +7,7 @@ from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.granules import JsonObject
 from quadmosaic.domain.mosaic import Compatibility, Defaults, Limits, Recipe
 from quadmosaic.domain.names import validate_name
+from quadmosaic.domain.plain_json import check_plain
 from quadmosaic.domain.schedules import Schedule, parse_schedule, schedule_document
 from quadmosaic.domain.sources import MosaicJsonSource, parse_source, source_document
 
@@ -117,6 +118,8 @@ def changed(registration: Registration, changes: JsonObject) -> Registration:
     unknown = changes.keys() - {*_DEFAULTS, "schedule"}
     if unknown:
         raise Invalid("cannot be changed so: PUT a whole registration", field=min(unknown))
+    for key, value in changes.items():
+        check_plain(value, field=key)
     document = registration_document(registration)
     told = parse_defaults({key: changes.get(key, document.get(key)) for key in _DEFAULTS})
     schedule = registration.schedule

@@ -33,7 +33,10 @@ class Access:
 
     def refusal(self, href: str) -> str | None:
         """Why it must not be fetched; looks the host up, and so may block. Raises Unavailable for no answer."""
-        refused = self.allow.refusal(self._real(href))
+        try:
+            refused = self.allow.refusal(self._real(href))
+        except ValueError:
+            return "is no address"
         if refused is not None or self.allow.is_open or self.allow_private:
             return refused
         parts = urlsplit(href)

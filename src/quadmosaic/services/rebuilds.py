@@ -20,6 +20,7 @@ from quadmosaic.domain.errors import (
 from quadmosaic.domain.granule_ids import granule_ids
 from quadmosaic.domain.granules import Json, JsonObject
 from quadmosaic.domain.mosaic import MosaicRef, Recipe
+from quadmosaic.domain.plain_json import check_plain
 from quadmosaic.domain.registrations import MOSAICJSON_ASSET
 from quadmosaic.ports import Queue
 from quadmosaic.services.access import Access
@@ -116,6 +117,7 @@ class Rebuilds:
         assets = await self._assets(registered)
         added = included_features(granules, assets=assets)
         found: JsonObject = {"features": cast("list[Json]", added)}
+        check_plain(found["features"], field="features")
         await check_features(self.access, found, field="features", assets=assets)
         ids = {str(feature["id"]) for feature in added}
         own = {str(feature.get("id")) for feature in features_of(recipe.includes)}

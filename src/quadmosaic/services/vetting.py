@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from quadmosaic.domain import grids
 from quadmosaic.domain.granules import JsonObject
-from quadmosaic.domain.registrations import Registration
+from quadmosaic.domain.plain_json import check_plain
+from quadmosaic.domain.registrations import Registration, registration_document
 from quadmosaic.domain.sources import CogsSource, FeaturesSource, MosaicJsonSource, StacSource
 from quadmosaic.services.access import Access
 
@@ -26,6 +27,8 @@ class Vetting:
 
     async def vet(self, registration: Registration) -> None:
         """Raise Invalid for a grid or style nobody knows, and for a source or file that must not be fetched."""
+        for key, value in registration_document(registration).items():
+            check_plain(value, field=key)
         recipe = registration.recipe
         self.check_style(registration.defaults.style)
         if recipe.tms is not None:
