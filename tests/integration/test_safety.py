@@ -197,6 +197,19 @@ class TestOddInput:
                 assert (picture.status_code, picture.headers["x-assets"]) == (200, "good")
                 assert "odd" in (skipped if scan else picture.headers["x-assets-skipped"])
 
+    def test_of_a_document_the_files_that_are_no_rasters_are_left_out(self, place: Place, client: httpx.Client) -> None:
+        client.post("/mosaics", json=registration("m", place.item("a"), place.item("b", seed=2), assets=["dtm"]))
+        document = client.get("/mosaics/m/mosaic.json").json()
+        (place.folder / "files" / "b_dtm.tif").write_bytes(b"no raster")
+        reply = client.post("/mosaics?name=some", json=document)
+        assert (reply.status_code, reply.json()["granules"]) == (201, 1), reply.text
+        (skipped,) = reply.json()["last_build"]["report"]["skipped"]
+        assert "not a raster" in skipped["reason"]
+        (place.folder / "files" / "a_dtm.tif").write_bytes(b"no raster")
+        reply = client.post("/mosaics?name=none", json=document)
+        assert (reply.status_code, reply.json()["field"]) == (400, "tiles"), reply.text
+        assert client.get("/mosaics/none").status_code == 404
+
     @pytest.mark.parametrize("value", ["1e999", str(10**30), '"\\ud800"', '["\\udc00"]'])
     def test_what_no_reply_can_hold_is_refused(self, place: Place, client: httpx.Client, value: str) -> None:
         client.post("/mosaics", json=registration("m", place.item("a"), assets=["dtm"]))

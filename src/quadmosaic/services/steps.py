@@ -108,13 +108,14 @@ class Steps:
         foreign = [refusal for refusal in job.ruled_out if refusal.reason.startswith(_FOREIGN)]
         if foreign:
             raise Invalid(f"{foreign[0].granule_id} {foreign[0].reason}", field="tiles")
-        gone = {refusal.granule_id for refusal in job.ruled_out}
+        gone = excludes | {refusal.granule_id for refusal in job.ruled_out}
+        if all(granule.id in gone for granule in job.all_granules()):
+            reasons = "; ".join(f"{each.granule_id}: {each.reason}" for each in job.ruled_out[:3])
+            raise Invalid(f"the document has no usable granule. {reasons}".strip(), field="tiles")
         defaults = replace(job.registration.defaults, asset=job.asset_key)
         draft = await self.builder.imported(
-            document, defaults, scan=False, known=crawl.headers, includes=crawl, excludes=excludes | gone
+            document, defaults, scan=False, known=crawl.headers, includes=crawl, excludes=gone
         )
-        if gone and not draft.index.granules:
-            raise Invalid(f"{job.ruled_out[0].granule_id}: {job.ruled_out[0].reason}", field="tiles")
         check_limit(len(draft.index.granules), job.recipe.limits.max_granules, what="granules")
         check_limit(len(draft.index.cells), job.recipe.limits.max_cells, what="cells")
         return draft
