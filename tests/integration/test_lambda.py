@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).parents[2]
 EVENTS = REPOSITORY / "tests" / "events"
 HEAVY = (
     *("jinja2", "rich", "typer", "uvicorn", "matplotlib", "prometheus_client"),
-    *("pystac", "pystac_client", "httpx", "httpx2", "requests", "xarray", "pandas", "scipy", "pyarrow"),
+    *("pystac", "pystac_client", "httpx", "httpx2", "httpcore2", "requests", "xarray", "pandas", "scipy", "pyarrow"),
     *("rasterio", "rio_tiler", "numexpr", "async_tiff", "planetcantile", "PIL"),
     *("boto3", "botocore", "quadmosaic.triggers", "quadmosaic.services.registry", "quadmosaic.catalog"),
 )

@@ -12,8 +12,7 @@ from obstore.store import LocalStore, S3Store
 from quadmosaic.domain.access import AccessMode, BucketAccess, canonical_href
 from quadmosaic.reading.faults import Unreadable
 from quadmosaic.reading.http_address import parse_address
-from quadmosaic.reading.http_connections import CONNECT_S, Permits
-from quadmosaic.reading.http_hosts import REQUEST_S, RETRIES, HttpFile, HttpHosts
+from quadmosaic.reading.http_hosts import CONNECT_S, REQUEST_S, RETRIES, HttpFile, HttpHosts, Permits
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Config

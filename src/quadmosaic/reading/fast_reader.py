@@ -19,7 +19,7 @@ from quadmosaic.reading.byte_cache import ByteCache
 from quadmosaic.reading.deadline import outcome_of
 from quadmosaic.reading.gates import HOST_REQUESTS, HostGates
 from quadmosaic.reading.header_shelf import HeaderShelf
-from quadmosaic.reading.http_connections import Permits
+from quadmosaic.reading.http_hosts import Permits
 from quadmosaic.reading.levels import check_kernels
 from quadmosaic.reading.plan import Plan
 from quadmosaic.reading.planning import Planned, covered_by_better

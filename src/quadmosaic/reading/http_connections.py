@@ -1,127 +1,81 @@
-"""Connections to hosts, kept for a while; each one's IP address is looked at before anything is sent."""
+"""Connections to hosts, pooled by httpcore; each one's IP address is looked at before anything is sent.
 
-import asyncio
+httpcore takes a tenth of a second to import, so this is imported by the first request to a host.
+"""
+
 import ipaddress
-import ssl
-import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-import h11
+import httpcore2
 
 from quadmosaic.reading.faults import Unfit, Unreadable
 from quadmosaic.reading.http_address import HttpAddress
+from quadmosaic.reading.http_hosts import CONNECT_S, REQUEST_S, HttpReply, Permits
 
-type Permits = Callable[[str], bool]
-"""May a connection to that IP address be used?"""
-
-CONNECT_S = 5
 _KEPT_S = 15.0
-_CHUNK = 1 << 18
+_PATIENCE = {"connect": CONNECT_S, "read": REQUEST_S, "write": REQUEST_S, "pool": REQUEST_S}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HttpReply:
-    """Header names are in lower case; there is a body only with 200 and 206."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(kw_only=True)
 class HttpConnections:
-    """Those of one event loop."""
+    """Those of one event loop; `permits` is asked of each IP address that a name has."""
 
-    permits: Permits | None
-    _idle: defaultdict[tuple[str, str, int], list["_Connection"]] = field(default_factory=lambda: defaultdict(list))
+    def __init__(self, permits: Permits | None) -> None:
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=httpcore2.default_ssl_context(),
+            max_connections=None,
+            keepalive_expiry=_KEPT_S,
+            network_backend=_Permitted(permits),
+        )
 
     async def ask(self, method: str, address: HttpAddress, headers: Mapping[str, str], *, most: int) -> HttpReply:
         """What the address itself answers.
 
         Raises Unfit for a body of more than `most` bytes, Unreadable for an IP address that is not permitted, OSError
-        or h11.RemoteProtocolError for a host out of reach.
+        for a host out of reach.
         """
-        idle = self._idle[address.origin]
-        while idle and not idle[-1].is_usable:
-            idle.pop().close()
-        connection = idle.pop() if idle else await _connected(address, self.permits)
-        try:
-            reply = await connection.ask(method, address, headers, most)
-        except BaseException:
-            connection.close()
-            raise
-        if connection.is_usable:
-            idle.append(connection)
-        else:
-            connection.close()
-        return reply
-
-
-class _Connection:
-    """One request after another."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-        self._protocol = h11.Connection(h11.CLIENT)
-        self._used = time.monotonic()
-
-    @property
-    def is_usable(self) -> bool:
-        """Has the last reply been read to its end, and does the server still listen?"""
-        is_idle = self._protocol.our_state is self._protocol.their_state is h11.IDLE
-        return is_idle and not self._reader.at_eof() and time.monotonic() - self._used < _KEPT_S
-
-    async def ask(self, method: str, address: HttpAddress, headers: Mapping[str, str], most: int) -> HttpReply:
+        url = httpcore2.URL(scheme=address.scheme, host=address.host, port=address.port, target=address.target)
         told = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-        request = h11.Request(method=method, target=address.target, headers=told)
-        self._writer.write((self._protocol.send(request) or b"") + (self._protocol.send(h11.EndOfMessage()) or b""))
-        await self._writer.drain()
-        while not isinstance(reply := await self._event(), h11.Response):
-            pass
-        body = bytearray()
-        if reply.status_code in (200, 206):
-            while isinstance(event := await self._event(), h11.Data):
-                body += event.data
-                if len(body) > most:
-                    raise Unfit
-            if self._protocol.their_state is h11.DONE:
-                self._protocol.start_next_cycle()
-        self._used = time.monotonic()
-        found = {name.decode("latin-1"): value.decode("latin-1") for name, value in reply.headers}
-        return HttpReply(status=reply.status_code, headers=found, body=bytes(body))
-
-    def close(self) -> None:
-        self._writer.close()
-
-    async def _event(self) -> object:
-        while (event := self._protocol.next_event()) is h11.NEED_DATA:
-            self._protocol.receive_data(await self._reader.read(_CHUNK))
-        return event
+        try:
+            async with self._pool.stream(method, url, headers=told, extensions={"timeout": _PATIENCE}) as reply:
+                body = await _body(reply, most) if reply.status in (200, 206) else b""
+        except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.RemoteProtocolError) as error:
+            raise ConnectionError(type(error).__name__) from error
+        found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in reply.headers}
+        return HttpReply(status=reply.status, headers=found, body=body)
 
 
-async def _connected(address: HttpAddress, permits: Permits | None) -> _Connection:
-    _, host, port = address.origin
-    async with asyncio.timeout(CONNECT_S):
-        reader, writer = await asyncio.open_connection(
-            host, port, ssl=_trusted() if address.scheme == "https" else None, limit=_CHUNK
-        )
-    if permits is not None and _may_change(host) and not permits(writer.get_extra_info("peername")[0]):
-        writer.close()
-        raise Unreadable("its host lies at a private address, which is not allowed (ALLOW_PRIVATE)")
-    return _Connection(reader, writer)
+async def _body(reply: httpcore2.Response, most: int) -> bytes:
+    body = bytearray()
+    async for part in reply.aiter_stream():
+        body += part
+        if len(body) > most:
+            raise Unfit
+    return bytes(body)
 
 
-@cache
-def _trusted() -> ssl.SSLContext:
-    """The system's certificates and those of certifi, for systems that have none."""
-    import certifi
+class _Permitted(httpcore2.AsyncNetworkBackend):
+    """Connects where that is permitted."""
 
-    context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
-    return context
+    def __init__(self, permits: Permits | None) -> None:
+        self._permits = permits
+        self._network = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Raises Unreadable."""
+        stream = await self._network.connect_tcp(host, port, timeout, local_address, socket_options)
+        permits = self._permits
+        if permits is not None and _may_change(host) and not permits(stream.get_extra_info("server_addr")[0]):
+            await stream.aclose()
+            raise Unreadable("its host lies at a private address, which is not allowed (ALLOW_PRIVATE)")
+        return stream
 
 
 def _may_change(host: str) -> bool:

@@ -1,20 +1,33 @@
 """Files of http and https hosts: no redirect is followed, and no address asked that is not permitted."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-
-import h11
+from typing import TYPE_CHECKING
 
 from quadmosaic.reading.faults import Unreadable
 from quadmosaic.reading.http_address import HttpAddress
-from quadmosaic.reading.http_connections import HttpConnections, HttpReply, Permits
 
-REQUEST_S = 20
+if TYPE_CHECKING:
+    from quadmosaic.reading.http_connections import HttpConnections
+
+type Permits = Callable[[str], bool]
+"""May a connection to that IP address be used?"""
+
+CONNECT_S, REQUEST_S = 5, 20
 RETRIES = 2
 _BACKOFF_S = 0.1
 _PASSING = (429, 500, 502, 503, 504)
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "quadmosaic"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HttpReply:
+    """Header names are in lower case; there is a body only with 200 and 206."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class HttpHosts:
@@ -36,7 +49,7 @@ class HttpHosts:
             try:
                 async with asyncio.timeout(REQUEST_S):
                     reply = await self._connections().ask(method, address, told, most=most)
-            except (OSError, h11.RemoteProtocolError) as error:
+            except OSError as error:
                 if is_last:
                     raise Unreadable("the file is out of reach", passing=True) from error
             else:
@@ -51,7 +64,9 @@ class HttpHosts:
         """Forget the connections."""
         self._kept = None
 
-    def _connections(self) -> HttpConnections:
+    def _connections(self) -> "HttpConnections":
+        from quadmosaic.reading.http_connections import HttpConnections
+
         loop = asyncio.get_running_loop()
         if self._kept is None or self._kept[0] is not loop:
             self._kept = loop, HttpConnections(permits=self._permits)

@@ -31,7 +31,7 @@ class CrawlChunk(msgspec.Struct):
 class ScanChunk(msgspec.Struct):
     """The header records of some granules, whose ids `done` lists, and those that their files rule out.
 
-    `files` is that of the job which scanned them.
+    The `foreign` ones of these lie on another body. `files` is that of the job which scanned them.
     """
 
     done: list[str]
@@ -40,6 +40,7 @@ class ScanChunk(msgspec.Struct):
     reused: int
     unread: int
     refused: list[tuple[str, str]]
+    foreign: list[str]
     files: str = ""
 
 

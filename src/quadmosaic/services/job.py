@@ -22,7 +22,7 @@ class Job:
 
     `files` is a digest of the hrefs in the document, which all together give the granules their ids.
     Of the files' headers so many were `scanned`, and so many `reused`, of which so many were `rechecked` by ETag.
-    Granules are `ruled_out` by their files.
+    Granules are `ruled_out` by their files, and the `foreign` ones of them for lying on another body.
     """
 
     build: Build
@@ -36,6 +36,7 @@ class Job:
     reused: int = 0
     rechecked: int = 0
     ruled_out: list[Refusal] = field(default_factory=list)
+    foreign: set[str] = field(default_factory=set)
     started: float = field(default_factory=time.perf_counter)
 
     @property
@@ -85,3 +86,4 @@ class Job:
         refused = [Refusal(*refusal) for refusal in chunk.refused]
         crawl.refused += refused
         self.ruled_out += refused
+        self.foreign.update(chunk.foreign)

@@ -77,6 +77,7 @@ class Scanning:
             reused=sum(map(len, kept.values())),
             unread=scan.unread,
             refused=[(refusal.granule_id, refusal.reason) for refusal in scan.refused],
+            foreign=scan.foreign,
             files=run.job.files,
         )
         await self.jobs.add_chunk(run.job.build, "scan", chunk, after=run.chunks)

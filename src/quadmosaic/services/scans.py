@@ -19,10 +19,14 @@ type Headers = Mapping[str, Mapping[str, Header]]
 
 @dataclass(kw_only=True)
 class Scan:
-    """Headers that were read, granules that cannot be, and how many files did not answer."""
+    """Headers that were read, granules that cannot be, and how many files did not answer.
+
+    The `foreign` ones of the refused lie on another body.
+    """
 
     headers: dict[str, dict[str, Header]] = field(default_factory=dict)
     refused: list[Refusal] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
     unread: int = 0
 
 
@@ -65,7 +69,9 @@ async def scan_files(
     async with asyncio.TaskGroup() as tasks:
         for granule, key, href in waiting:
             tasks.create_task(read(granule, key, href))
-    scan.refused = [*(Refusal(*each) for each in refused.items()), *_foreign(granules, scan.headers, body)]
+    foreign = _foreign(granules, scan.headers, body)
+    scan.refused = [*(Refusal(*each) for each in refused.items()), *foreign]
+    scan.foreign = [refusal.granule_id for refusal in foreign]
     return scan
 
 

@@ -19,8 +19,6 @@ from quadmosaic.services.jobs import Jobs
 from quadmosaic.services.scanning import RECHECK_DAYS, Scanning
 from quadmosaic.services.vetting import CheckStyle, unchecked
 
-_FOREIGN = "lies on "
-
 
 @dataclass(frozen=True, kw_only=True)
 class Steps:
@@ -105,7 +103,7 @@ class Steps:
 
     async def _imported(self, job: Job, document: MosaicJson, excludes: frozenset[str]) -> Draft:
         crawl = job.harvested.crawl
-        foreign = [refusal for refusal in job.ruled_out if refusal.reason.startswith(_FOREIGN)]
+        foreign = [refusal for refusal in job.ruled_out if refusal.granule_id in job.foreign]
         if foreign:
             raise Invalid(f"{foreign[0].granule_id} {foreign[0].reason}", field="tiles")
         gone = excludes | {refusal.granule_id for refusal in job.ruled_out}
