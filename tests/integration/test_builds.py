@@ -148,11 +148,11 @@ def test_a_granule_whose_file_lies_on_another_body_is_refused_by_its_id(toys: To
     [
         ({"tms": "MoonMercatorSphere"}, "source", "Moon"),
         ({"tms": "NoSuchGrid"}, "tms", "NoSuchGrid"),
-        ({"tms": {"id": "x"}}, "tilematrixset", ""),
+        ({"tms": {"id": "x"}}, "tms", ""),
         ({"quadkey_zoom": 40}, "quadkey_zoom", "0 to"),
         ({"quadkey_zoom": -1}, "quadkey_zoom", "0 to"),
         ({"minzoom": 9, "maxzoom": 8}, "minzoom", "9 to 8"),
-        ({"maxzoom": 60}, "minzoom", "60"),
+        ({"maxzoom": 60}, "maxzoom", "60"),
         ({"minzoom": -1}, "minzoom", "-1"),
         ({"order": "clouds"}, "order", "clouds"),
         ({"order": "best"}, "order", "best"),

@@ -95,7 +95,7 @@ def test_granules_come_and_go_and_an_older_version_is_served_again(at: At, place
     assert at("granules", "add", "m", tmp_path / "more.json").document["status"] == "succeeded"
     assert at("granules", "add", "m", place.file("d")).code == 0
     assert ids(at) == ["a", "b", "c (new) & ü", "d"]
-    let_through(at, at("granules", "remove", "m", "c (new) & ü"))
+    assert at("granules", "remove", "m", "c (new) & ü").document["status"] == "succeeded"
     assert ids(at) == ["a", "b", "d"]
     moved = at("publish", "m@1", "--json")
     assert moved.document == {"name": "m", "version": 1, "before": 4}
@@ -112,7 +112,7 @@ def test_a_granule_is_removed_by_the_same_id_from_a_store_of_ones_own(
     for command in (("register", body), ("granules", "add", "m", tmp_path / "more.json")):
         ended = quadmosaic(*command, *own)
         assert ended.code == 0, ended.err
-    let_through(quadmosaic, quadmosaic("granules", "remove", "m", "c (new) & ü", *own), *own)
+    assert quadmosaic("granules", "remove", "m", "c (new) & ü", *own).code == 0
     assert sorted(quadmosaic("granules", "list", "m", *own).out.splitlines()) == ["a", "b"]
 
 
