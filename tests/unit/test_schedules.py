@@ -41,6 +41,8 @@ def runs(expression: str, *, after: datetime, count: int = 3, timezone: str = "U
         ("cron(0 0 29 FEB ? *)", ["2028-02-29T00:00", "2032-02-29T00:00", "2036-02-29T00:00"]),
         ("cron(0 0 1 1 ? 2020)", ["never"]),
         ("cron(0 0 1 1 ? 2027)", ["2027-01-01T00:00", "never"]),
+        ("cron(0 0 1 1 ? 2050)", ["2050-01-01T00:00", "never"]),
+        ("cron(0 0 29 2 ? 2097-2105)", ["2104-02-29T00:00", "never"]),
     ],
 )
 def test_runs(expression: str, expected: list[str]) -> None:
@@ -96,6 +98,13 @@ def test_nothing_is_due_before_the_first_run() -> None:
         ("cron(0 10 ? * MON#6 *)", "schedule.expression"),
         ("cron(0 10 5-2 * ? *)", "schedule.expression"),
         ({"expression": "rate(1 day)", "timezone": "Mars/Jezero"}, "schedule.timezone"),
+        ("rate(1\u0662 hours)", "schedule.expression"),
+        ("rate(1\u2003day)", "schedule.expression"),
+        ("cron(0 0 31 2 ? *)", "schedule.expression"),
+        ("cron(0 0 L-30 FEB ? *)", "schedule.expression"),
+        ("cron(0 0 29 2 ? 2100)", "schedule.expression"),
+        ({"expression": "rate(1 day)", "timezone": "localtime"}, "schedule.timezone"),
+        ({"expression": "rate(1 day)", "timezone": "posix/Europe/Berlin"}, "schedule.timezone"),
         ({"expression": "rate(1 day)", "timezone": "../../etc/passwd"}, "schedule.timezone"),
         ({"expression": "rate(1 day)", "zone": "UTC"}, "schedule.zone"),
         ({"timezone": "UTC"}, "schedule.expression"),

@@ -5,6 +5,7 @@ Source: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.ht
 
 import calendar
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -32,6 +33,15 @@ class Cron:
         if day.month not in self.months or day.year not in self.years:
             return False
         return _day_matches(self.days, day) if self.weekdays == "?" else _weekday_matches(self.weekdays, day)
+
+    def days_from(self, first: date) -> Iterator[date]:
+        """The days on which it runs, in order."""
+        for year in sorted(year for year in self.years if year >= first.year):
+            for month in sorted(self.months):
+                for number in range(1, calendar.monthrange(year, month)[1] + 1):
+                    day = date(year, month, number)
+                    if day >= first and self.matches(day):
+                        yield day
 
 
 def parse_cron(fields: str) -> Cron:

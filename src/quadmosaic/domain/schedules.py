@@ -4,16 +4,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
 
 from quadmosaic.domain.cron import FIELD, Cron, parse_cron
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.granules import Json, JsonObject
 
-_RATE = re.compile(r"rate\(\s*([1-9]\d{0,5})\s+(minute|hour|day)(s?)\s*\)")
+_RATE = re.compile(r"rate\(\s*([1-9]\d{0,5})\s+(minute|hour|day)(s?)\s*\)", re.ASCII)
 _CRON = re.compile(r"cron\((.*)\)")
-_HORIZON_DAYS = 366 * 13
-"""The 29th of February may be twelve years away, around a century without one."""
+_NO_ZONES = frozenset({"localtime", "Factory"})
+"""Files beside the time zones: that of a machine, and one for machines that have none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,9 +36,12 @@ def parse_schedule(document: Json) -> Schedule:
         raise Invalid("must be rate(...) or cron(...)", field=FIELD)
     if not isinstance(timezone, str):
         raise Invalid("must be the name of a time zone like Europe/Berlin", field="schedule.timezone")
+    if timezone not in _zones():
+        raise Invalid(f"{timezone!r} is no known time zone", field="schedule.timezone")
     schedule = Schedule(expression=expression.strip(), timezone=timezone)
-    _zone(schedule)
-    _rule(schedule)
+    rule = _rule(schedule)
+    if isinstance(rule, Cron) and next(rule.days_from(date.min), None) is None:
+        raise Invalid(f"{schedule.expression!r} names days that no year has", field=FIELD)
     return schedule
 
 
@@ -51,12 +55,13 @@ def next_run(schedule: Schedule, after: datetime, *, since: datetime) -> datetim
     rule = _rule(schedule)
     if isinstance(rule, timedelta):
         return since + ((max(after, since) - since) // rule + 1) * rule
-    day = after.astimezone(_zone(schedule)).date()
-    for ahead in range(_HORIZON_DAYS):
-        for moment in _on(rule, day + timedelta(days=ahead), schedule):
-            if moment > max(after, since):
-                return moment
-    return None
+    last = max(after, since)
+    moments = (
+        each
+        for day in rule.days_from(last.astimezone(ZoneInfo(schedule.timezone)).date())
+        for each in _on(rule, day, schedule)
+    )
+    return next((moment for moment in moments if moment > last), None)
 
 
 def last_due(schedule: Schedule, now: datetime, *, since: datetime) -> datetime | None:
@@ -65,7 +70,7 @@ def last_due(schedule: Schedule, now: datetime, *, since: datetime) -> datetime 
     if isinstance(rule, timedelta):
         periods = (now - since) // rule
         return since + periods * rule if periods > 0 else None
-    zone = _zone(schedule)
+    zone = ZoneInfo(schedule.timezone)
     day, first = now.astimezone(zone).date(), since.astimezone(zone).date()
     while day >= first:
         due = [moment for moment in _on(rule, day, schedule) if since < moment <= now]
@@ -79,7 +84,7 @@ def _on(cron: Cron, day: date, schedule: Schedule) -> Iterator[datetime]:
     """The moments of a day, in order; those that the clocks skip in spring do not exist."""
     if not cron.matches(day):
         return
-    zone = _zone(schedule)
+    zone = ZoneInfo(schedule.timezone)
     for hour in cron.hours:
         for minute in cron.minutes:
             local = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone)
@@ -99,11 +104,9 @@ def _rule(schedule: Schedule) -> timedelta | Cron:
     return timedelta(**{f"{rate[2]}s": int(rate[1])})
 
 
-def _zone(schedule: Schedule) -> ZoneInfo:
-    try:
-        return ZoneInfo(schedule.timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise Invalid(f"{schedule.timezone!r} is no known time zone", field="schedule.timezone") from error
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones()) - _NO_ZONES
 
 
 def _object(document: Json) -> JsonObject:
