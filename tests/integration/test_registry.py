@@ -218,6 +218,27 @@ class TestRegistering:
         assert (reply.status_code, "limits.max_granules" in reply.json()["detail"]) == (413, True)
 
 
+class TestReading:
+    def test_a_long_list_of_the_registration_is_told_by_its_length(self, place: Place, client: httpx.Client) -> None:
+        made = [dict(place.item("a"), id=f"g{number}") for number in range(400)]
+        client.post("/mosaics", json=registration("m", *made, scan=False))
+        source = client.get("/mosaics/m").json()["registration"]["source"]
+        assert source == {"type": "features", "count": 400}
+        reply = client.put("/mosaics/m", json={"source": source})
+        assert (reply.status_code, reply.json()["field"]) == (400, "source.count")
+        assert len(client.get("/mosaics/m/granules", params={"limit": 1000}).json()["features"]) == 400
+
+    def test_a_long_list_of_what_was_added_by_hand_is_told_by_its_length(
+        self, place: Place, client: httpx.Client
+    ) -> None:
+        client.post("/mosaics", json=registration("m", place.item("a"), scan=False))
+        made = [dict(place.item("b"), id=f"g{number}") for number in range(400)]
+        client.post("/mosaics/m/granules", json={"type": "FeatureCollection", "features": made})
+        told = client.get("/mosaics/m").json()["registration"]
+        assert told["includes"] == {"type": "FeatureCollection", "count": 400}
+        assert told["source"]["features"]["features"][0]["id"] == "a"
+
+
 class TestChanging:
     def test_put_gives_another_recipe_and_another_version(self, place: Place, client: httpx.Client) -> None:
         client.post("/mosaics", json=registration("m", place.item("a")))

@@ -19,6 +19,8 @@ from quadmosaic.domain.registrations import Registration, registration_document
 from quadmosaic.domain.sources import MosaicJsonSource
 from quadmosaic.services.jobs import Registered
 
+LONGEST_LIST = 100_000
+"""Bytes of features or hrefs that a reply repeats: one of Lambda's ends at six million."""
 _HIDDEN = ("worker", "leased_until", "base", "confirmed")
 
 
@@ -93,16 +95,26 @@ def mosaic_urls(request: Request, name: str, version: Version | None) -> Mapping
 
 
 def public_registration(registration: Registration) -> JsonObject:
-    """The registration without secrets, and without a document that is the mosaic itself."""
+    """The registration without secrets, and without what would make the reply as large as the mosaic."""
     document = registration_document(registration)
-    source = document.get("source")
+    source, includes = document["source"], document.get("includes")
     if isinstance(registration.recipe.source, MosaicJsonSource) and registration.recipe.source.document is not None:
         document["source"] = {"type": "mosaicjson"}
     elif isinstance(source, dict):
-        document["source"] = without_secrets(source)
-    if isinstance(document.get("includes"), dict):
-        document["includes"] = without_secrets(document["includes"])
+        document["source"] = _short(source)
+    if isinstance(includes, dict):
+        document["includes"] = _short(includes)
     return document
+
+
+def _short(told: JsonObject) -> JsonObject:
+    """A source or a collection without secrets; with a `count` instead of features or hrefs where these are long."""
+    held = told.get("features") or told.get("hrefs")
+    listed = held.get("features") if isinstance(held, dict) else held
+    if not isinstance(listed, list) or len(msgspec.json.encode(held)) <= LONGEST_LIST:
+        public: JsonObject = without_secrets(told)
+        return public
+    return {**{key: value for key, value in told.items() if value is not held}, "count": len(listed)}
 
 
 def mosaic_etag(document: Mapping[str, Any]) -> str:
