@@ -5,7 +5,7 @@ Read this page first. Services and routes know these protocols only; `bootstrap`
 suites in `tests/contract` say in detail what an adapter owes.
 """
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -231,11 +231,15 @@ class GranuleReader(Protocol):
         ...
 
 
+type Scan = Callable[[str], Awaitable[Header]]
+"""`GranuleReader.scan`, or what stands in for it."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HarvestPage:
     """Part of a source's answers; `next` is where the following call goes on, None at the end.
 
-    `bytes` and `requests` are what it took to read.
+    `bytes` and `requests` are what it took to read, without the headers of files.
     """
 
     answers: tuple[Harvest | Refusal, ...]
@@ -257,11 +261,18 @@ class Catalog(Protocol):
         ...
 
     def pages(
-        self, source: Source, *, assets: Sequence[str], body: str | None, after: JsonObject | None = None
+        self,
+        source: Source,
+        *,
+        assets: Sequence[str],
+        body: str | None,
+        after: JsonObject | None = None,
+        scan: Scan | None = None,
     ) -> AsyncGenerator[HarvestPage, None]:
         """The same page by page, going on behind the `next` of an earlier page, in another process if need be.
 
-        A granule that an earlier page had may come again then.
+        A granule that an earlier page had may come again then. `scan` gives the headers of files that the source does
+        not place, in place of the catalog's own way to them, and counts itself what these take.
         """
         ...
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,10 +39,17 @@ class Site:
         options = {"allowed_hosts": (server.url.removeprefix("http://"),), "allow_private": True}
         self.place = Place(folder=folder.parent, options=options)
         self.names = [self.file(f"g{number}", seed=number) for number in range(COUNT)]
+        self.options: dict[str, Any] = {"assets": ["dtm"]}
 
-    def file(self, name: str, *, seed: int) -> str:
-        write_tile(self.folder / f"{name}.tif", heights(seed=seed))
+    def file(self, name: str, *, seed: int, dtype: str = "float32") -> str:
+        write_tile(self.folder / f"{name}.tif", heights(seed=seed, dtype=dtype))
         return name
+
+    def items(self) -> list[dict[str, Any]]:
+        return [item(name, {"dtm": f"{self.server.url}/{name}.tif"}) for name in self.names]
+
+    def source(self) -> dict[str, Any]:
+        return features(*self.items())
 
     def built(self, *, later: timedelta = timedelta(0)) -> Building:
         """A process of its own; `later` is by how much its calendar is ahead."""
@@ -52,8 +60,7 @@ class Site:
 
     async def build(self, *, later: timedelta = timedelta(0), rescan: bool = False) -> Build:
         built = self.built(later=later)
-        items = [item(name, {"dtm": f"{self.server.url}/{name}.tif"}) for name in self.names]
-        document = {"name": "m", "source": features(*items), "assets": ["dtm"], "quadkey_zoom": 7}
+        document = {"name": "m", "source": self.source(), "quadkey_zoom": 7, **self.options}
         registered = await built.registry.jobs.registered("m")
         recipe = parse_registration(document).recipe
         if registered is None or registered.registration.recipe != recipe:
@@ -67,12 +74,31 @@ class Site:
         assert build.fault is None, build.fault
         return build
 
+    def fetched(self) -> tuple[int, int]:
+        """Ranges that were fetched, and their bytes."""
+        spans = [each.span for each in self.server.asked if each.span is not None]
+        return len(spans), sum(stop - start for start, stop in spans)
+
     def asked(self) -> dict[str, set[str]]:
         """Methods by file."""
         found: dict[str, set[str]] = {}
         for each in self.server.asked:
             found.setdefault(Path(each.key).stem, set()).add(each.method)
         return found
+
+
+class SiteOfCogs(Site):
+    """Its source is a plain list of files."""
+
+    def source(self) -> dict[str, Any]:
+        return {"type": "cogs", "hrefs": [f"{self.server.url}/{name}.tif" for name in self.names]}
+
+
+class SiteOfUnplaced(Site):
+    """Its items do not say where they lie."""
+
+    def items(self) -> list[dict[str, Any]]:
+        return [{**each, "geometry": None} for each in super().items()]
 
 
 @pytest.fixture
@@ -83,10 +109,25 @@ def site(tmp_path: Path) -> Generator[Site]:
         yield Site(folder, server)
 
 
+@pytest.fixture(params=[SiteOfCogs, SiteOfUnplaced])
+def looked_into(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Site]:
+    """A mosaic whose source must be completed from its files."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    with RangeServer(folder) as server:
+        yield request.param(folder, server)
+
+
 def counts(build: Build) -> tuple[Status, int, int, int]:
     """How it ended, and how many files were scanned, taken over, and changed."""
     assert build.report is not None
     return build.status, build.report.scanned, build.report.reused, build.report.changed
+
+
+def told(build: Build) -> tuple[int, int]:
+    """Requests and bytes of the report."""
+    assert build.report is not None
+    return build.report.requests, build.report.bytes
 
 
 async def test_nothing_is_asked_about_what_is_known(site: Site) -> None:
@@ -145,6 +186,45 @@ async def test_a_file_that_does_not_answer_keeps_its_record(site: Site) -> None:
     again = await site.build(rescan=True)
     assert counts(again)[0] == "unchanged"
     assert again.digest == first.digest
+
+
+async def test_what_the_files_took_is_told(site: Site) -> None:
+    assert told(await site.build()) == site.fetched()
+    assert told(await site.build(rescan=True)) == (COUNT, 0)
+
+
+class TestSourcesThatAreLookedInto:
+    async def test_nothing_is_asked_about_what_is_known(self, looked_into: Site) -> None:
+        first = await looked_into.build()
+        assert counts(first)[:3] == ("succeeded", COUNT, 0)
+        assert told(first) == looked_into.fetched()
+        assert counts(await looked_into.build()) == ("unchanged", 0, COUNT, 0)
+        assert looked_into.asked() == {}
+
+    async def test_only_new_files_are_read(self, looked_into: Site) -> None:
+        await looked_into.build()
+        looked_into.names.append(looked_into.file("new", seed=99))
+        build = await looked_into.build()
+        assert counts(build) == ("succeeded", 1, COUNT, 0)
+        assert "new" in looked_into.asked()
+
+    async def test_a_file_changed_in_place_is_noticed_by_a_recheck(self, looked_into: Site) -> None:
+        await looked_into.build()
+        looked_into.file("g2", seed=77)
+        days = looked_into.place.settings.recheck_days
+        later = await looked_into.build(later=timedelta(days=days + 1))
+        assert counts(later) == ("succeeded", 1, COUNT - 1, 1)
+        assert looked_into.asked().keys() == set(looked_into.names)
+
+
+async def test_files_that_were_grouped_are_known_again(site: Site) -> None:
+    site.file("g3", seed=3, dtype="uint8")
+    site.options["compatibility"] = "group"
+    assert counts(await site.build())[:3] == ("succeeded", COUNT, 0)
+    assert counts(await site.build()) == ("unchanged", 0, COUNT, 0)
+    assert site.asked() == {}
+    site.file("g3", seed=4, dtype="uint8")
+    assert counts(await site.build(rescan=True)) == ("succeeded", 1, COUNT - 1, 1)
 
 
 async def test_builds_beyond_the_last_few_are_forgotten_with_all_they_left(site: Site) -> None:

@@ -10,13 +10,13 @@ from pyproj.exceptions import CRSError
 
 from quadmosaic.catalog.features import offset_of, only_asset
 from quadmosaic.catalog.items import TARGETS, other_body
-from quadmosaic.catalog.placing import Scan, header_bounds
+from quadmosaic.catalog.placing import header_bounds
 from quadmosaic.domain import bodies, footprints
 from quadmosaic.domain.errors import Invalid, QuadmosaicError
 from quadmosaic.domain.granule_ids import granule_ids
 from quadmosaic.domain.granules import Granule, Harvest, Header, Json, JsonObject, Refusal
 from quadmosaic.domain.sources import CogsSource
-from quadmosaic.ports import HarvestPage
+from quadmosaic.ports import HarvestPage, Scan
 
 _AT_ONCE = 16
 
@@ -39,7 +39,7 @@ async def cog_pages(
             if isinstance(granule, Harvest):
                 body = body or _body_of(granule.headers[asset])
             start += 1
-            yield HarvestPage(answers=(granule,), next={"offset": start}, requests=2)
+            yield HarvestPage(answers=(granule,), next={"offset": start})
     finally:
         await scanned.aclose()
     twice = [href for href, times in Counter(source.hrefs).items() if times > 1]

@@ -14,12 +14,12 @@ from quadmosaic.catalog.items import (
     kept_properties,
     other_body,
 )
-from quadmosaic.catalog.placing import Scan, Unplaced, placed
+from quadmosaic.catalog.placing import Unplaced, placed
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.granule_ids import granule_ids
 from quadmosaic.domain.granules import Harvest, Json, JsonObject, Refusal
 from quadmosaic.domain.sources import FeaturesSource
-from quadmosaic.ports import HarvestPage
+from quadmosaic.ports import HarvestPage, Scan
 
 DEFAULT_PROPERTY = "path"
 DEFAULT_ASSET = "data"

@@ -1,17 +1,16 @@
 """Items without an outline: the footprint of their raster instead."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from quadmosaic.domain import footprints
 from quadmosaic.domain.errors import Invalid, QuadmosaicError
 from quadmosaic.domain.granules import Bounds, Granule, Harvest, Header, Json, Refusal
+from quadmosaic.ports import Scan
 
 FROM_RASTER = "outline of the raster"
 _AT_ONCE = 16
-
-type Scan = Callable[[str], Awaitable[Header]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from quadmosaic.catalog.assets import Allowed
 from quadmosaic.catalog.documents import Files
 from quadmosaic.catalog.items import ItemHarvest
-from quadmosaic.catalog.placing import Scan, Unplaced, placed
+from quadmosaic.catalog.placing import Unplaced, placed
 from quadmosaic.catalog.stac import ItemPage, StacHttp, links, search_endpoint, search_pages
 from quadmosaic.catalog.stac_collections import search_of_collection
 from quadmosaic.catalog.stac_http import Session
@@ -16,7 +16,7 @@ from quadmosaic.catalog.stac_static import catalog_pages, list_pages
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.granules import Harvest, JsonObject, Refusal
 from quadmosaic.domain.sources import StacSource
-from quadmosaic.ports import HarvestPage
+from quadmosaic.ports import HarvestPage, Scan
 
 _TABLE_BYTES = 1 << 30
 

@@ -7,13 +7,12 @@ from quadmosaic.catalog.assets import Allowed
 from quadmosaic.catalog.cogs import cog_pages
 from quadmosaic.catalog.documents import Files
 from quadmosaic.catalog.features import feature_pages
-from quadmosaic.catalog.placing import Scan
 from quadmosaic.catalog.searches import search_source_pages
 from quadmosaic.catalog.stac import StacHttp
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.granules import Harvest, JsonObject, Refusal
 from quadmosaic.domain.sources import CogsSource, FeaturesSource, MosaicJsonSource, Source, StacSource
-from quadmosaic.ports import HarvestPage
+from quadmosaic.ports import HarvestPage, Scan
 
 
 class SourceCatalog:
@@ -41,9 +40,16 @@ class SourceCatalog:
                     yield answer
 
     def pages(
-        self, source: Source, *, assets: Sequence[str], body: str | None, after: JsonObject | None = None
+        self,
+        source: Source,
+        *,
+        assets: Sequence[str],
+        body: str | None,
+        after: JsonObject | None = None,
+        scan: Scan | None = None,
     ) -> AsyncGenerator[HarvestPage]:
         """The same page by page, from the first or from behind a page's `next`."""
+        scan = scan or self._scan
         match source:
             case StacSource():
                 return search_source_pages(
@@ -51,17 +57,15 @@ class SourceCatalog:
                     assets=assets,
                     body=body,
                     http=self._http,
-                    scan=self._scan,
+                    scan=scan,
                     allowed=self._allowed,
                     files=self._files,
                     after=after,
                 )
             case FeaturesSource():
-                return feature_pages(
-                    source, assets=assets, body=body, scan=self._scan, allowed=self._allowed, after=after
-                )
+                return feature_pages(source, assets=assets, body=body, scan=scan, allowed=self._allowed, after=after)
             case CogsSource():
-                return cog_pages(source, scan=self._scan, assets=assets, body=body, after=after)
+                return cog_pages(source, scan=scan, assets=assets, body=body, after=after)
             case MosaicJsonSource():
                 raise Invalid("is an index already: it is imported, not harvested", field="source.type")
 

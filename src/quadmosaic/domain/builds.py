@@ -46,9 +46,9 @@ class Skipped:
 class BuildReport:
     """What a build did, against the version that was published when it covered.
 
-    `skipped` names the first few of `skipped_count`. `requests` and `bytes` are those of the catalog and the header
-    scan as far as they are counted; `cost_usd` is what time and requests cost on AWS. `held` says why a build waits for
-    a word.
+    `skipped` names the first few of `skipped_count`. `requests` and `bytes` are those of the catalog, of headers
+    and of the sampled pixels; `cost_usd` is what time and requests cost on AWS. `held` says why a build waits for a
+    word.
     """
 
     found: int = 0

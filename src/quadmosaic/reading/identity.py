@@ -4,6 +4,7 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, UnauthenticatedError
 
 from quadmosaic.domain.errors import Unavailable
+from quadmosaic.domain.trace import current_trace
 from quadmosaic.reading.access import Place
 from quadmosaic.reading.faults import Unreadable
 from quadmosaic.reading.fetch import unreadable
@@ -12,6 +13,8 @@ from quadmosaic.reading.http_hosts import HttpFile
 
 async def identity(place: Place) -> tuple[str | None, int | None]:
     """ETag and size, where the place tells them. Raises Unavailable, or Invalid (field "href")."""
+    if place.is_remote:
+        current_trace().tally.requests += 1
     if isinstance(place.store, HttpFile):
         return await _of_host(place.store)
     try:

@@ -26,6 +26,8 @@ class CrawlChunk(msgspec.Struct):
     phase: int
     bytes: int
     requests: int
+    scanned: int = 0
+    reused: int = 0
 
 
 class ScanChunk(msgspec.Struct):
@@ -42,16 +44,33 @@ class ScanChunk(msgspec.Struct):
     refused: list[tuple[str, str]]
     foreign: list[str]
     files: str = ""
+    bytes: int = 0
+    requests: int = 0
+
+
+@dataclass(kw_only=True, slots=True)
+class Spent:
+    """Headers that were scanned and taken over, and what these took."""
+
+    scanned: int = 0
+    reused: int = 0
+    bytes: int = 0
+    requests: int = 0
 
 
 @dataclass(kw_only=True)
 class Harvested:
-    """All that was crawled so far, duplicates refused, and what it took; `places` are positions by granule id."""
+    """All that was crawled so far, duplicates refused, and what it took; `places` are positions by granule id.
+
+    Of the headers that the crawl had to look at so many were `scanned`, and so many `reused`.
+    """
 
     crawl: Crawl = field(default_factory=Crawl)
     places: dict[str, int] = field(default_factory=dict)
     bytes: int = 0
     requests: int = 0
+    scanned: int = 0
+    reused: int = 0
 
     def add(self, chunk: CrawlChunk) -> None:
         """Take in a chunk."""
@@ -68,10 +87,12 @@ class Harvested:
         crawl.normalised.update(chunk.normalised)
         self.bytes += chunk.bytes
         self.requests += chunk.requests
+        self.scanned += chunk.scanned
+        self.reused += chunk.reused
 
 
-def crawl_chunk(page: HarvestPage, *, phase: int) -> CrawlChunk:
-    """A page as a chunk."""
+def crawl_chunk(page: HarvestPage, spent: Spent, *, phase: int) -> CrawlChunk:
+    """A page as a chunk, with what was spent on headers for it."""
     harvests = [answer for answer in page.answers if isinstance(answer, Harvest)]
     normalised = Counter(change for harvest in harvests for change in harvest.normalised)
     return CrawlChunk(
@@ -81,8 +102,10 @@ def crawl_chunk(page: HarvestPage, *, phase: int) -> CrawlChunk:
         headers={harvest.granule.id: dict(harvest.headers) for harvest in harvests if harvest.headers},
         next=page.next,
         phase=phase,
-        bytes=page.bytes,
-        requests=page.requests,
+        bytes=page.bytes + spent.bytes,
+        requests=page.requests + spent.requests,
+        scanned=spent.scanned,
+        reused=spent.reused,
     )
 
 

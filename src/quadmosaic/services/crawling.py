@@ -10,13 +10,15 @@ from quadmosaic.domain.granules import Harvest, Refusal
 from quadmosaic.domain.mosaic import Recipe
 from quadmosaic.domain.mosaicjson import MAX_BYTES, parse
 from quadmosaic.domain.sources import FeaturesSource, MosaicJsonSource, Source
-from quadmosaic.ports import Catalog, HarvestPage
+from quadmosaic.ports import Catalog, GranuleReader, HarvestPage, MosaicStore
 from quadmosaic.services.access import Access
 from quadmosaic.services.builds import check_limit
 from quadmosaic.services.chunks import CrawlChunk, crawl_chunk
 from quadmosaic.services.crawls import require_granules
+from quadmosaic.services.doubts import Doubts
 from quadmosaic.services.job import Job
 from quadmosaic.services.jobs import Jobs, request_digest
+from quadmosaic.services.recall import Recall
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,9 @@ class Crawling:
 
     jobs: Jobs
     catalog: Catalog
+    reader: GranuleReader
+    store: MosaicStore
+    doubts: Doubts
     access: Access
     most_granules: int | None = None
 
@@ -39,11 +44,15 @@ class Crawling:
         phase, after = (0, None) if last is None else (last.phase, last.next)
         if last is not None and after is None:
             phase += 1
+        recall = Recall(reader=self.reader, store=self.store, doubts=self.doubts, build=job.build)
         while phase < len(sources):
-            pages = self.catalog.pages(sources[phase], assets=job.assets, body=job.known_body, after=after)
+            pages = self.catalog.pages(
+                sources[phase], assets=job.assets, body=job.known_body, after=after, scan=recall.scan
+            )
             async with aclosing(pages):
                 async for page in pages:
-                    count = await self._keep(job, page, phase=phase, after=count)
+                    vetted = await asyncio.to_thread(self._vetted, page)
+                    count = await self._keep(job, crawl_chunk(vetted, recall.spent(), phase=phase), after=count)
                     if job.is_late() and (page.next is not None or phase + 1 < len(sources)):
                         return False
             phase, after = phase + 1, None
@@ -51,8 +60,7 @@ class Crawling:
             require_granules(job.harvested.crawl)
         return True
 
-    async def _keep(self, job: Job, page: HarvestPage, *, phase: int, after: int) -> int:
-        chunk = crawl_chunk(await asyncio.to_thread(self._vetted, page), phase=phase)
+    async def _keep(self, job: Job, chunk: CrawlChunk, *, after: int) -> int:
         count = await self.jobs.add_chunk(job.build, "crawl", chunk, after=after)
         job.harvested.add(chunk)
         found = len(job.harvested.crawl.granules)

@@ -21,8 +21,8 @@ class Job:
     """What it builds, how far it is, and whether its time is nearly over.
 
     `files` is a digest of the hrefs in the document, which all together give the granules their ids.
-    Of the files' headers so many were `scanned`, and so many `reused`, of which so many were `rechecked` by ETag.
-    Granules are `ruled_out` by their files, and the `foreign` ones of them for lying on another body.
+    Beyond what the crawl took, so many headers were `scanned`, so many `reused`, and so many `bytes` and `requests`
+    needed. Granules are `ruled_out` by their files, and the `foreign` ones of them for lying on another body.
     """
 
     build: Build
@@ -34,7 +34,8 @@ class Job:
     files: str = ""
     scanned: int = 0
     reused: int = 0
-    rechecked: int = 0
+    bytes: int = 0
+    requests: int = 0
     ruled_out: list[Refusal] = field(default_factory=list)
     foreign: set[str] = field(default_factory=set)
     started: float = field(default_factory=time.perf_counter)
@@ -81,7 +82,8 @@ class Job:
             crawl.headers.add(granule_id, records)
         self.scanned += chunk.scanned
         self.reused += chunk.reused
-        self.rechecked += chunk.reused
+        self.bytes += chunk.bytes
+        self.requests += chunk.requests
         crawl.unread += chunk.unread
         refused = [Refusal(*refusal) for refusal in chunk.refused]
         crawl.refused += refused

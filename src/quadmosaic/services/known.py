@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from quadmosaic.domain.errors import QuadmosaicError
+from quadmosaic.domain.errors import NotFound, QuadmosaicError
 from quadmosaic.domain.granules import Granule, Header
-from quadmosaic.domain.mosaic import Version
+from quadmosaic.domain.mosaic import MosaicRef, Version
 from quadmosaic.ports import GranuleReader, MosaicStore
 from quadmosaic.services.scans import CONCURRENT_SCANS
+from quadmosaic.services.spool import Headers
 
 AT_ONCE = 500
 """Granules of the head in memory together."""
@@ -19,11 +20,21 @@ type Records = dict[str, dict[str, Header]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pair:
-    """A granule as the head has it, and as it was crawled now; `at` is its position in the crawl."""
+    """A granule as the head has it, and as it was crawled now; `at` is its position in the crawl.
+
+    `names` are the head's asset keys by those of the crawl: a build gives files that are not like most other keys.
+    """
 
     at: int
     before: Granule
     now: Granule
+    names: Mapping[str, str]
+
+    @property
+    def is_same(self) -> bool:
+        """Does the source say what it said?"""
+        hrefs = {key: self.before.hrefs[name] for key, name in self.names.items()}
+        return replace(self.before, hrefs=hrefs) == self.now
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,28 +46,56 @@ class Known:
 
     async def walk(self, granules: Sequence[Granule], places: Mapping[str, int]) -> AsyncGenerator[list[Pair]]:
         """Those of the crawled granules that the version has; `places` are positions by id."""
+        async for some in self._granules():
+            yield [_pair(places[each.id], each, granules[places[each.id]]) for each in some if each.id in places]
+
+    async def headers(self, pairs: Sequence[Pair]) -> Records:
+        """The records the version has of these granules' files, under the crawl's asset keys."""
+        wanted: dict[str, dict[str, str]] = {}
+        for pair in pairs:
+            for key, name in pair.names.items():
+                wanted.setdefault(name, {})[pair.now.id] = key
+        found: Records = {}
+        for name, keys in wanted.items():
+            for granule_id, header in (await self._headers(name, keys)).items():
+                found.setdefault(granule_id, {})[keys[granule_id]] = header
+        return found
+
+    async def by_href(self) -> Headers:
+        """All records the version has, by href and asset key."""
+        found = Headers()
+        async for some in self._granules():
+            for name in {name for granule in some for name in granule.hrefs}:
+                hrefs = {granule.id: granule.hrefs[name] for granule in some if name in granule.hrefs}
+                for granule_id, header in (await self._headers(name, hrefs)).items():
+                    found[hrefs[granule_id]] = {name: header}
+        return found
+
+    async def _granules(self) -> AsyncGenerator[tuple[Granule, ...]]:
         after: str | None = None
         while self.version is not None:
             page = await self.store.granules(self.version, after=after, limit=AT_ONCE)
-            yield [
-                Pair(at=places[each.id], before=each, now=granules[places[each.id]])
-                for each in page.items
-                if each.id in places
-            ]
+            yield page.items
             after = page.next
             if after is None:
                 return
 
-    async def headers(self, pairs: Sequence[Pair]) -> Records:
-        """The records the version has of these granules' files."""
-        found: Records = {}
-        if self.version is None:
-            return found
-        for key in {key for pair in pairs for key in pair.now.hrefs}:
-            having = [pair.now.id for pair in pairs if key in pair.now.hrefs]
-            for granule_id, header in (await self.store.headers(self.version, having, key)).items():
-                found.setdefault(granule_id, {})[key] = header
-        return found
+    async def _headers(self, name: str, granule_ids: Mapping[str, str]) -> Mapping[str, Header]:
+        return {} if self.version is None else await self.store.headers(self.version, granule_ids.keys(), name)
+
+
+async def known_of(store: MosaicStore, name: str) -> Known:
+    """What the head of a mosaic knows, nothing where there is none."""
+    try:
+        return Known(store=store, version=await store.version(MosaicRef(name)))
+    except NotFound:
+        return Known(store=store, version=None)
+
+
+def _pair(at: int, before: Granule, now: Granule) -> Pair:
+    names = {href: name for name, href in before.hrefs.items()}
+    own = {key: key if key in before.hrefs else names.get(href) for key, href in now.hrefs.items()}
+    return Pair(at=at, before=before, now=now, names={key: name for key, name in own.items() if name is not None})
 
 
 async def unchanged(reader: GranuleReader, pairs: Sequence[Pair], records: Records) -> Records:
@@ -71,7 +110,7 @@ async def unchanged(reader: GranuleReader, pairs: Sequence[Pair], records: Recor
             async with places:
                 return await reader.etag(pair.now.hrefs[key]) == header.etag
         except QuadmosaicError:
-            return pair.before.hrefs.get(key) == pair.now.hrefs[key]
+            return pair.before.hrefs[pair.names[key]] == pair.now.hrefs[key]
 
     asked = [
         (pair, key, header)

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from quadmosaic.services.job import Job
 
 SHOWN = 100
-REQUESTS_OF_A_SCAN = 3
-"""A HEAD and two ranges, for a COG whose header is no longer than usual."""
 _ATTEMPTS = 5
 EDIT = "edit"
 """The trigger of a version that changed defaults only, and so is no rival of a build."""
@@ -155,7 +153,7 @@ def build_report(job: "Job", draft: Draft, changes: Changes, *, seconds: float) 
     """What a build did and what it changes."""
     done = draft.manifest.report
     refused = list(dict.fromkeys([*done.refused, *job.harvested.crawl.refused]))
-    requests = job.harvested.requests + REQUESTS_OF_A_SCAN * job.scanned + job.rechecked
+    requests = job.harvested.requests + job.requests
     return BuildReport(
         found=max(done.found, done.used + len(refused)),
         used=done.used,
@@ -167,11 +165,11 @@ def build_report(job: "Job", draft: Draft, changes: Changes, *, seconds: float) 
         cells=done.cells,
         cells_changed=len(changes.cells_added) + len(changes.cells_removed) + len(changes.cells_changed),
         cells_removed=len(changes.cells_removed),
-        scanned=job.scanned,
-        reused=job.reused,
+        scanned=job.harvested.scanned + job.scanned,
+        reused=job.harvested.reused + job.reused,
         unread=done.unread,
         requests=requests,
-        bytes=job.harvested.bytes,
+        bytes=job.harvested.bytes + job.bytes,
         seconds=seconds,
         cost_usd=cost_usd(seconds=seconds, requests=requests),
         normalised=dict(done.normalised),

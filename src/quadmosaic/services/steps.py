@@ -8,15 +8,17 @@ from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.granules import Refusal
 from quadmosaic.domain.mosaic import AssetProfile, MosaicRef
 from quadmosaic.domain.mosaicjson import MosaicJson
+from quadmosaic.domain.trace import tracing
 from quadmosaic.ports import MosaicStore
 from quadmosaic.services.access import Access
 from quadmosaic.services.builds import Builder, check_limit
 from quadmosaic.services.crawling import Crawling
 from quadmosaic.services.crawls import require_granules
+from quadmosaic.services.doubts import RECHECK_DAYS, Doubts
 from quadmosaic.services.drafts import Draft
 from quadmosaic.services.job import Job
 from quadmosaic.services.jobs import Jobs
-from quadmosaic.services.scanning import RECHECK_DAYS, Scanning
+from quadmosaic.services.scanning import Scanning
 from quadmosaic.services.vetting import CheckStyle, unchecked
 
 
@@ -43,7 +45,13 @@ class Steps:
         """Read the recipe's source, then what was included by hand, page by page."""
         self.check_style(job.registration.defaults.style)
         crawling = Crawling(
-            jobs=self.jobs, catalog=self.builder.catalog, access=self.access, most_granules=self.most_granules
+            jobs=self.jobs,
+            catalog=self.builder.catalog,
+            reader=self.builder.reader,
+            store=self.store,
+            doubts=self._doubts,
+            access=self.access,
+            most_granules=self.most_granules,
         )
         return await crawling.crawl(job)
 
@@ -51,22 +59,22 @@ class Steps:
         """Read the headers of files that are new or changed since the head; the others' are taken over."""
         if not job.recipe.scan:
             return True
-        scanning = Scanning(
-            jobs=self.jobs,
-            reader=self.builder.reader,
-            store=self.store,
-            stale=self.stale,
-            recheck_days=self.recheck_days,
-            now=self.now,
-        )
+        scanning = Scanning(jobs=self.jobs, reader=self.builder.reader, store=self.store, doubts=self._doubts)
         return await scanning.scan(job, body=await self._body(job))
 
     async def cover(self, job: Job) -> Draft:
         """The draft of all that was crawled and scanned. Raises TooLarge beyond a limit."""
-        draft = await self._draft(job)
+        with tracing() as trace:
+            draft = await self._draft(job)
+        job.bytes += trace.tally.fetched_bytes
+        job.requests += trace.tally.requests
         check_limit(len(draft.index.granules), self.most_granules, what="granules")
         check_limit(len(draft.index.cells), self.most_cells, what="cells")
         return draft
+
+    @property
+    def _doubts(self) -> Doubts:
+        return Doubts(jobs=self.jobs, stale=self.stale, recheck_days=self.recheck_days, now=self.now)
 
     async def _body(self, job: Job) -> str:
         if job.document is not None:
@@ -96,7 +104,7 @@ class Steps:
 
     async def _profiles_before(self, job: Job, granules: int) -> Sequence[AssetProfile]:
         """The head's profiles where no file is new or changed, and none is gone."""
-        if job.scanned or not job.reused:
+        if job.harvested.scanned + job.scanned or not job.harvested.reused + job.reused:
             return ()
         head = await self.store.version(MosaicRef(job.build.name))
         return head.manifest.assets if head.manifest.report.used == granules else ()
