@@ -104,6 +104,20 @@ def test_granules_come_and_go_and_an_older_version_is_served_again(at: At, place
 
 
 @pytest.mark.usefixtures("registered")
+def test_granules_are_searched_at_a_service_and_on_a_store(
+    at: At, quadmosaic: Command, body: Path, tmp_path: Path
+) -> None:
+    def on_store(*arguments: str | Path) -> Ended:
+        return quadmosaic(*arguments, "--store", tmp_path / "own")
+
+    assert on_store("register", body).code == 0
+    search = ("--bbox", "-10,0,100,20", "--datetime", "../2030-01-01T00:00:00Z", "--filter", "id = 'a' OR id > 'x'")
+    for run in (at, on_store):
+        assert run("granules", "list", "m", *search).out.split() == ["a"]
+        assert "filter" in run("granules", "list", "m", "--filter", "id =").err
+
+
+@pytest.mark.usefixtures("registered")
 def test_a_granule_is_removed_by_the_same_id_from_a_store_of_ones_own(
     quadmosaic: Command, place: Place, body: Path, tmp_path: Path
 ) -> None:

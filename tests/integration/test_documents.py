@@ -119,6 +119,12 @@ def test_granules_are_features_page_by_page_each_once(http: httpx.Client, toys: 
     assert http.get("/mosaics/five/granules").headers["content-type"] == "application/geo+json"
 
 
+@pytest.mark.parametrize("asked", [{"bbox": "1,2,3"}, {"datetime": "yesterday"}, {"filter": "gsd <"}])
+def test_a_search_of_granules_that_is_none_is_refused(http: httpx.Client, asked: dict[str, str]) -> None:
+    reply = http.get("/mosaics/five/granules", params=asked)
+    assert (reply.status_code, reply.json()["field"]) == (400, next(iter(asked)))
+
+
 def test_mosaicjson_opens_in_cogeo_mosaic(http: httpx.Client, toys: Toys) -> None:
     document = MosaicJSON(**get(http, "/mosaics/five/mosaic.json"))
     assert document.mosaicjson == "0.0.3"

@@ -238,6 +238,39 @@ class TestReading:
         assert told["includes"] == {"type": "FeatureCollection", "count": 400}
         assert told["source"]["features"]["features"][0]["id"] == "a"
 
+    @pytest.mark.parametrize(
+        ("asked", "expected"),
+        [
+            ({"bbox": "70,10,80,20"}, {"a", "b", "c"}),
+            ({"bbox": "170,-90,-170,90"}, set()),
+            ({"datetime": "2024-01-01T00:00:00Z/.."}, {"b", "c"}),
+            ({"filter": "gsd < 10"}, {"a", "b"}),
+            ({"filter": "id LIKE 'a%' OR gsd > 10"}, {"a", "c"}),
+            ({"bbox": "70,10,80,20", "datetime": "2024-01-01T00:00:00Z/..", "filter": "gsd < 10"}, {"b"}),
+        ],
+    )
+    def test_granules_are_searched_page_by_page(
+        self, place: Place, client: httpx.Client, asked: dict[str, str], expected: set[str]
+    ) -> None:
+        made = [place.item(name) for name in "abc"]
+        for each, gsd, year in zip(made, (5, 6, 50), (2023, 2024, 2025), strict=True):
+            each["properties"] |= {"gsd": gsd, "datetime": f"{year}-01-01T00:00:00Z"}
+        client.post("/mosaics", json=registration("m", *made, scan=False))
+        document = client.get("/mosaics/m/granules", params={**asked, "limit": 1}).json()
+        found = [*document["features"]]
+        while document["links"]:
+            document = client.get(document["links"][0]["href"]).json()
+            found += document["features"]
+        assert sorted(feature["id"] for feature in found) == sorted(expected)
+
+    def test_a_filter_sees_no_signature(self, place: Place, client: httpx.Client) -> None:
+        made = place.item("a")
+        made["properties"]["thumbnail"] = "https://a.test/a.png?X-Amz-Signature=abc"
+        client.post("/mosaics", json=registration("m", made, scan=False))
+        for condition, count in (("thumbnail LIKE '%a.png%'", 1), ("thumbnail LIKE '%abc%'", 0)):
+            reply = client.get("/mosaics/m/granules", params={"filter": condition})
+            assert len(reply.json()["features"]) == count
+
 
 class TestChanging:
     def test_put_gives_another_recipe_and_another_version(self, place: Place, client: httpx.Client) -> None:

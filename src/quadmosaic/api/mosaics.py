@@ -1,17 +1,25 @@
 """Lists: mosaics, the versions of one, and the granules of a version."""
 
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from quadmosaic.api.documents import granule_feature, version_summary
 from quadmosaic.api.services import OfVersion, UsesServices
+from quadmosaic.domain.cql2 import parse_condition
+from quadmosaic.domain.granule_searches import GranuleSearch, parse_bbox, parse_period
 
 router = APIRouter(tags=["mosaics"])
 
 After = Annotated[str | None, Query(description="where the list goes on, from a next link")]
+Bbox = Annotated[str | None, Query(description="west,south,east,north in degrees of the body; west > east crosses 180")]
+Period = Annotated[
+    str | None, Query(alias="datetime", description="RFC 3339 time, or an interval like 2020-01-01T00:00:00Z/..")
+]
+Condition = Annotated[
+    str | None, Query(alias="filter", description="CQL2 text on id, geometry and properties: gsd < 10")
+]
 Limit = Annotated[int, Query(ge=1, le=1000, description="entries of one page")]
 
 
@@ -37,10 +45,22 @@ async def versions(
 
 @router.get("/mosaics/{mosaic}/granules")
 async def granules(
-    request: Request, services: UsesServices, version: OfVersion, after: After = None, limit: Limit = 100
+    request: Request,
+    services: UsesServices,
+    version: OfVersion,
+    bbox: Bbox = None,
+    period: Period = None,
+    condition: Condition = None,
+    after: After = None,
+    limit: Limit = 100,
 ) -> Response:
-    """Footprints as GeoJSON, in degrees of the body."""
-    page = await services.mosaics.granules(version, after=after, limit=limit)
+    """Footprints as GeoJSON, in degrees of the body. Of a search a page may be short, or empty, and not the last."""
+    search = GranuleSearch(
+        area=None if bbox is None else parse_bbox(bbox), period=None if period is None else parse_period(period)
+    )
+    holds = None if condition is None else parse_condition(condition)
+    also = None if holds is None else lambda granule: holds(granule_feature(granule))
+    page = await services.mosaics.granules(version, search, also, after=after, limit=limit)
     collection = {
         "type": "FeatureCollection",
         "features": [granule_feature(granule) for granule in page.items],
@@ -52,5 +72,4 @@ async def granules(
 def _next(request: Request, after: str | None, limit: int) -> list[dict[str, str]]:
     if after is None:
         return []
-    query = urlencode({"after": after, "limit": limit})
-    return [{"rel": "next", "href": str(request.url.replace(query=query))}]
+    return [{"rel": "next", "href": str(request.url.include_query_params(after=after, limit=limit))}]

@@ -5,7 +5,7 @@ import secrets
 import sys
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import typer
 
@@ -129,14 +129,28 @@ def remove_granule(
 
 
 def list_granules(
-    name: Name, store: options.Store = None, endpoint: options.Endpoint = None, token: options.Token = None
+    name: Name,
+    store: options.Store = None,
+    endpoint: options.Endpoint = None,
+    token: options.Token = None,
+    bbox: Annotated[
+        str | None, typer.Option("--bbox", help="west,south,east,north in degrees; west > east crosses 180.")
+    ] = None,
+    period: Annotated[
+        str | None, typer.Option("--datetime", help="A time, or an interval like 2020-01-01T00:00:00Z/..")
+    ] = None,
+    condition: Annotated[
+        str | None, typer.Option("--filter", help="CQL2 text on id, geometry and properties: gsd < 10")
+    ] = None,
 ) -> None:
     """List the ids of a mosaic's granules, one a line.
 
-    Example: `quadmosaic granules list jezero`
+    Example: `quadmosaic granules list jezero --bbox 76,17,78,19`
     """
     call = _call(store, endpoint, token)
-    for feature in listed(call, f"/mosaics/{quote(name)}/granules?limit=1000", "features"):
+    asked = {"bbox": bbox, "datetime": period, "filter": condition, "limit": 1000}
+    query = urlencode({key: value for key, value in asked.items() if value is not None})
+    for feature in listed(call, f"/mosaics/{quote(name)}/granules?{query}", "features"):
         print(feature["id"])
 
 

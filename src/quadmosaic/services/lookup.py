@@ -18,6 +18,8 @@ from quadmosaic.ports import Lookup, MosaicStore
 
 TILE_CELLS = 8
 """Index cells looked up one by one for a tile; RAN: a tile of another grid of the same zoom touches up to five."""
+SEARCH_CELLS = 64
+"""Index cells looked up for the area of a search; of a larger area it is cheaper to walk through all granules."""
 PREFIX_CELLS = 4096
 """Index cells read below one ancestor before a look-up is cut."""
 MANY = 1000
@@ -76,6 +78,23 @@ async def touching_point(store: MosaicStore, version: Version, lon: float, lat: 
     tile = Tile(x=min(int(column), width - 1), y=min(int(row), height - 1), z=zoom)
     lookup = await _look_up(store, version, (grid.quadkey(tile),), zoom)
     return await _touching(lookup, shapely.Point(lon, lat), limit=limit)
+
+
+async def in_cells_of(
+    store: MosaicStore, version: Version, area: shapely.Geometry | None
+) -> tuple[Granule, ...] | None:
+    """Every granule of the index cells that an area touches, in the mosaic's order.
+
+    None where the cells are many, or there is no area, or the grid does not hold it, beyond which granules may lie
+    too.
+    """
+    grid, zoom = index_grid(version.manifest), version.manifest.quadkey_zoom
+    if area is None or not footprints.outline(grid.crs_id or grid.wkt, grid.bounds).covers(area):
+        return None
+    keys, level = covering.cells_touching(area, grid, zoom, max_cells=SEARCH_CELLS)
+    if level != zoom:
+        return None
+    return tuple(ordering.merged(list((await _look_up(store, version, keys, zoom)).cells.values())))
 
 
 def _own_cell(grid: Grid, tile: Tile, quadkey_zoom: int) -> tuple[tuple[Quadkey, ...], int]:

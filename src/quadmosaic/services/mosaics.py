@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 from quadmosaic.domain.errors import Invalid, NotFound
+from quadmosaic.domain.granule_searches import GranuleSearch
 from quadmosaic.domain.granules import Granule
 from quadmosaic.domain.mosaic import MosaicRef, Version
 from quadmosaic.domain.names import is_name, parse_ref
 from quadmosaic.domain.trace import Step, current_trace
 from quadmosaic.ports import MosaicStore, Page
+from quadmosaic.services.granule_lists import Wanted, searched
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,14 @@ class Mosaics:
         """History of a mosaic, newest first."""
         return await self.store.versions(name, after=after, limit=limit)
 
-    async def granules(self, version: Version, *, after: str | None = None, limit: int = 100) -> Page[Granule]:
-        """All granules of a version."""
-        return await self.store.granules(version, after=after, limit=limit)
+    async def granules(
+        self,
+        version: Version,
+        search: GranuleSearch,
+        also: Wanted | None,
+        *,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Page[Granule]:
+        """Granules of a version that are searched for, and that `also` wants."""
+        return await searched(self.store, version, search, also, after=after, limit=limit)
