@@ -15,12 +15,15 @@ import shapely.geometry
 
 from hostile_stac import PAGINGS, Hostility, hostile
 from listening import listening
+from quadmosaic.catalog.documents import Files
 from quadmosaic.catalog.sources import SourceCatalog
 from quadmosaic.catalog.stac import StacHttp
+from quadmosaic.domain.access import AccessMode, BucketAccess
 from quadmosaic.domain.errors import Invalid, QuadmosaicError, TooLarge, Unavailable
 from quadmosaic.domain.granules import Harvest, Header, JsonObject, Refusal
 from quadmosaic.domain.sources import StacSource
 from quadmosaic.ports import HarvestPage
+from range_server import RangeServer
 from stac_items import Item, item_collection, strips
 
 ITEMS = strips(10)
@@ -286,7 +289,12 @@ class TestStaticCatalogs:
         assert ids(await pages(catalog, f"{folder[1]}/items.json", search={})) == EXPECTED
 
 
-def write_parquet(path: Path, items: list[Item]) -> None:
+def fetched(server: RangeServer) -> int:
+    """Bytes of ranges since the last time."""
+    return sum(each.span[1] - each.span[0] for each in server.take() if each.span is not None)
+
+
+def write_parquet(path: Path, items: list[Item], *, group: int = 3) -> None:
     rows = [
         {
             **{key: value for key, value in item["properties"].items() if not isinstance(value, dict)},
@@ -298,7 +306,7 @@ def write_parquet(path: Path, items: list[Item]) -> None:
         }
         for item in items
     ]
-    pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=3)
+    pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=group, compression="none", use_dictionary=False)
 
 
 class TestGeoParquet:
@@ -322,6 +330,34 @@ class TestGeoParquet:
         (answer,) = page.answers
         assert isinstance(answer, Refusal)
         assert answer.granule_id == EXPECTED[0]
+
+    @pytest.mark.parametrize("kind", ["folder", "host"])
+    async def test_it_goes_on_at_a_row(self, catalog: SourceCatalog, folder: tuple[Path, str], kind: str) -> None:
+        write_parquet(folder[0] / "items.parquet", ITEMS)
+        root = folder[1] if kind == "host" else folder[0].as_uri()
+        for row in range(12):
+            found = await pages(catalog, f"{root}/items.parquet", search={}, after={"kind": "parquet", "row": row})
+            assert ids(found) == EXPECTED[row:]
+
+    async def test_of_a_bucket_only_what_is_left_is_read(self, tmp_path: Path) -> None:
+        many = [{**item, "id": f"{number:05d}"} for number, item in enumerate(ITEMS * 300)]
+        (tmp_path / "bucket").mkdir()
+        path = tmp_path / "bucket" / "mars.parquet"
+        write_parquet(path, many, group=500)
+        with RangeServer(tmp_path) as server:
+            access = BucketAccess(region="us-west-2", mode=AccessMode.ANONYMOUS, endpoint=server.url)
+            files = Files(http=StacHttp(), buckets={"bucket": access})
+            catalog = SourceCatalog(scan=unreadable, files=files)
+            assert ids(await pages(catalog, "s3://bucket/mars.parquet", search={})) == [item["id"] for item in many]
+            everything = fetched(server)
+            after = {"kind": "parquet", "row": 2600}
+            left = await pages(catalog, "s3://bucket/mars.parquet", search={}, after=after)
+            assert ids(left) == [item["id"] for item in many[2600:]]
+            assert fetched(server) < everything / 2
+            with pytest.raises(Invalid, match="does not exist"):
+                await pages(catalog, "s3://bucket/moon.parquet", search={})
+            with pytest.raises(Invalid, match="BUCKETS"):
+                await pages(catalog, "s3://other/mars.parquet", search={})
 
     async def test_what_is_none_is_said_to_be_none(self, catalog: SourceCatalog, folder: tuple[Path, str]) -> None:
         (folder[0] / "a.parquet").write_bytes(b"PAR1 but no table")

@@ -31,6 +31,10 @@ SEARCH = {
     ("document", "source"),
     [
         (
+            {"type": "stac", "href": "s3://astrogeo-ard/collectionindices/mro_ctx.parquet"},
+            StacSource(href="s3://astrogeo-ard/collectionindices/mro_ctx.parquet"),
+        ),
+        (
             {"type": "stac", "href": "https://stac.example.com/api", "search": SEARCH, "max_items": 10},
             StacSource(href="https://stac.example.com/api", search=SEARCH, max_items=10),
         ),
@@ -66,6 +70,8 @@ def test_null_is_absent() -> None:
         ({"type": "stac", "href": "ftp://x"}, "source.href"),
         ({"type": "stac", "href": "https://x", "search": []}, "source.search"),
         ({"type": "stac", "href": "https://x", "max_items": 0}, "source.max_items"),
+        ({"type": "stac", "href": "s3://bucket/catalog.json"}, "source.href"),
+        ({"type": "stac", "href": "file:///data/items.parquet"}, "source.href"),
         ({"type": "stac", "href": "https://x", "max_items": True}, "source.max_items"),
         ({"type": "stac", "href": "https://x", "maxitems": 3}, "source.maxitems"),
         ({"type": "features"}, "source.features"),

@@ -12,11 +12,14 @@ from quadmosaic.services.access import Access, GuardedReader
 from quadmosaic.services.builds import Builder
 
 
-def builder(reader: GranuleReader) -> Builder:
-    """What builds mosaics from sources, wherever they are."""
+def builder(reader: GranuleReader, settings: Settings | None = None) -> Builder:
+    """What builds mosaics from sources, wherever they are; the settings say how buckets are read."""
+    from quadmosaic.catalog.documents import Files
     from quadmosaic.catalog.sources import SourceCatalog
+    from quadmosaic.catalog.stac_http import StacHttp
 
-    catalog: Catalog = SourceCatalog(scan=reader.scan)
+    buckets = {} if settings is None else bucket_access(settings)
+    catalog: Catalog = SourceCatalog(scan=reader.scan, files=Files(http=StacHttp(), buckets=buckets, any_bucket=True))
     return Builder(catalog=catalog, reader=reader)
 
 

@@ -1,14 +1,17 @@
-"""Files of a source that are read whole: MosaicJSON documents and tables, from hosts, buckets and folders."""
+"""Files of a source, from hosts, buckets and folders: MosaicJSON documents are read whole, tables are opened."""
 
 import asyncio
 import logging
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from typing import IO, TYPE_CHECKING
+from urllib.parse import SplitResult, unquote, urlsplit
 
+from quadmosaic.catalog.object_file import ObjectFile
 from quadmosaic.catalog.stac_http import Refused, Session, StacHttp
 from quadmosaic.domain.access import AccessMode, BucketAccess, canonical_href, public_href
 from quadmosaic.domain.errors import Invalid, TooLarge, Unavailable
@@ -25,7 +28,7 @@ _RETRIES, _RETRY_TIMEOUT = 3, timedelta(seconds=40)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Files:
-    """Reads whole files; `http.permit` is asked about every address first.
+    """Reads files; `http.permit` is asked about every address first.
 
     `any_bucket` lets buckets that are not among `buckets` be read, with the environment's own region and credentials.
     """
@@ -36,51 +39,90 @@ class Files:
 
     async def read(self, href: str, *, max_bytes: int) -> bytes:
         """The content. Raises Unavailable, TooLarge, or Invalid (field "source.href")."""
+        place = await self._permitted(href)
+        match place.scheme:
+            case "http" | "https":
+                return await asyncio.to_thread(self._from_host, place.geturl(), None, max_bytes)
+            case "s3":
+                return await self._from_bucket(place, max_bytes)
+            case _:
+                return await asyncio.to_thread(_from_folder, _path(place), max_bytes)
+
+    async def opened(self, href: str, *, max_bytes: int) -> IO[bytes]:
+        """A file to seek and read in: of a bucket by ranges, from a host once it is all on disk. Raises as `read`."""
+        place = await self._permitted(href)
+        match place.scheme:
+            case "http" | "https":
+                file = tempfile.TemporaryFile(prefix="quadmosaic-")  # noqa: SIM115 - whoever asked closes it
+                await asyncio.to_thread(self._from_host, place.geturl(), file, max_bytes)
+                return file
+            case "s3":
+                return await self._in_bucket(place, max_bytes)
+            case _:
+                return await asyncio.to_thread(_in_folder, _path(place), max_bytes)
+
+    async def _permitted(self, href: str) -> SplitResult:
         canonical = canonical_href(href, self.buckets)
         if self.http.permit is not None:
             await asyncio.to_thread(self.http.permit, canonical)
-        parts = urlsplit(canonical)
-        match parts.scheme:
-            case "http" | "https":
-                return await asyncio.to_thread(self._from_host, canonical, max_bytes)
-            case "s3":
-                bucket, _, key = canonical.removeprefix("s3://").partition("/")
-                return await self._from_bucket(bucket, key, max_bytes)
-            case "file" | "":
-                path = Path(unquote(parts.path) if parts.scheme else canonical)
-                return await asyncio.to_thread(_from_folder, path, max_bytes)
-            case scheme:
-                raise Invalid(f"{scheme} is none of https, http, s3 and file", field=FIELD)
+        found = urlsplit(canonical)
+        place = found if found.scheme else SplitResult("", "", canonical, "", "")
+        if place.scheme not in ("http", "https", "s3", "file", ""):
+            raise Invalid(f"{place.scheme} is none of https, http, s3 and file", field=FIELD)
+        return place
 
-    def _from_host(self, href: str, max_bytes: int) -> bytes:
+    def _from_host(self, href: str, into: IO[bytes] | None, max_bytes: int) -> bytes:
         session = Session(http=self.http)
         try:
-            return session.content(href, max_bytes=max_bytes)
+            return session.content(href, max_bytes=max_bytes, into=into)
         except Refused as error:
             raise Invalid(f"{public_href(href)} answered with status {error.status}", field=FIELD) from error
         finally:
             session.close()
 
-    async def _from_bucket(self, bucket: str, key: str, max_bytes: int) -> bytes:
+    async def _from_bucket(self, place: SplitResult, max_bytes: int) -> bytes:
         import obstore
-        from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 
+        store, key = self._object(place)
+        with _reached(place):
+            found = await obstore.get_async(store, key)
+            _check_size(found.meta["size"], max_bytes)
+            return bytes(await found.bytes_async())
+
+    async def _in_bucket(self, place: SplitResult, max_bytes: int) -> IO[bytes]:
+        import obstore
+
+        store, key = self._object(place)
+        with _reached(place):
+            size = (await obstore.head_async(store, key))["size"]
+        _check_size(size, max_bytes)
+        return ObjectFile(store, key, size, name=place.geturl()).buffered()
+
+    def _object(self, place: SplitResult) -> tuple["S3Store", str]:
+        """Where an object is, and its key."""
+        bucket, _, key = place.geturl().removeprefix("s3://").partition("/")
         if not bucket or not key:
             raise Invalid("names no object: write s3://bucket/key", field=FIELD)
         access = self.buckets.get(bucket)
         if access is None and not self.any_bucket:
             raise Invalid(f"the bucket {bucket!r} is not among the known ones (BUCKETS)", field=FIELD)
-        try:
-            found = await obstore.get_async(_bucket(bucket, access), key)
-            _check_size(found.meta["size"], max_bytes)
-            return bytes(await found.bytes_async())
-        except FileNotFoundError as error:
-            raise Invalid(f"s3://{bucket}/{key} does not exist", field=FIELD) from error
-        except (PermissionDeniedError, UnauthenticatedError) as error:
-            raise Invalid(f"s3://{bucket}/{key} may not be read with these credentials", field=FIELD) from error
-        except (BaseError, OSError) as error:
-            log.warning("s3://%s/%s: %s", bucket, key, error)
-            raise Unavailable(f"s3://{bucket}/{key} is out of reach") from error
+        return _bucket(bucket, access), key
+
+
+@contextmanager
+def _reached(place: SplitResult) -> Iterator[None]:
+    """What obstore raises, as ours."""
+    from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise Invalid(f"{place.geturl()} does not exist", field=FIELD) from error
+    except (PermissionDeniedError, UnauthenticatedError) as error:
+        raise Invalid(f"{place.geturl()} may not be read with these credentials", field=FIELD) from error
+    except (BaseError, OSError) as error:
+        log.warning("%s: %s", place.geturl(), error)
+        raise Unavailable(f"{place.geturl()} is out of reach") from error
 
 
 def _bucket(name: str, access: BucketAccess | None) -> "S3Store":
@@ -104,10 +146,19 @@ def _bucket(name: str, access: BucketAccess | None) -> "S3Store":
     )
 
 
+def _path(place: SplitResult) -> Path:
+    return Path(unquote(place.path) if place.scheme else place.path)
+
+
 def _from_folder(path: Path, max_bytes: int) -> bytes:
+    with _in_folder(path, max_bytes) as file:
+        return file.read()
+
+
+def _in_folder(path: Path, max_bytes: int) -> IO[bytes]:
     try:
         _check_size(path.stat().st_size, max_bytes)
-        return path.read_bytes()
+        return path.open("rb")
     except OSError as error:
         raise Invalid(f"{path} cannot be read: {error.strerror}", field=FIELD) from error
 

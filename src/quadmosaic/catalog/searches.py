@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from urllib.parse import urlsplit
+from typing import IO
 
 from quadmosaic.catalog.assets import Allowed
 from quadmosaic.catalog.documents import Files
@@ -11,7 +11,7 @@ from quadmosaic.catalog.placing import Unplaced, placed
 from quadmosaic.catalog.stac import ItemPage, StacHttp, links, search_endpoint, search_pages
 from quadmosaic.catalog.stac_collections import search_of_collection
 from quadmosaic.catalog.stac_http import Session
-from quadmosaic.catalog.stac_parquet import SUFFIXES, parquet_pages
+from quadmosaic.catalog.stac_parquet import parquet_pages
 from quadmosaic.catalog.stac_static import catalog_pages, list_pages
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.granules import Harvest, JsonObject, Refusal
@@ -39,8 +39,7 @@ async def search_source_pages(
     """
     harvest = ItemHarvest(assets=assets, body=body, allowed=allowed)
     session = Session(http=http)
-    is_table = urlsplit(source.href).path.endswith(SUFFIXES)
-    table = await files.read(source.href, max_bytes=_TABLE_BYTES) if is_table else None
+    table = await files.opened(source.href, max_bytes=_TABLE_BYTES) if source.is_table else None
     pages = _pages(session, source, table, after)
     told_bytes = told_requests = 0
     try:
@@ -55,6 +54,8 @@ async def search_source_pages(
             told_bytes, told_requests = session.received, session.asked
     finally:
         session.close()
+        if table is not None:
+            table.close()
 
 
 def _next(
@@ -66,7 +67,9 @@ def _next(
     return page, [harvest.take(item, place=f"items[{page.number + n}]") for n, item in enumerate(page.items)]
 
 
-def _pages(session: Session, source: StacSource, table: bytes | None, after: JsonObject | None) -> Iterator[ItemPage]:
+def _pages(
+    session: Session, source: StacSource, table: IO[bytes] | None, after: JsonObject | None
+) -> Iterator[ItemPage]:
     if table is not None:
         return parquet_pages(source, table, after)
     match None if after is None else after.get("kind"):

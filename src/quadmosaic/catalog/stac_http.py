@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from quadmosaic.domain.access import public_href
 from quadmosaic.domain.errors import Invalid, QuadmosaicError, TooLarge, Unavailable
@@ -80,16 +80,24 @@ class Session:
                 self._wait(attempt, None)
         raise Unavailable(f"{public_href(href)} cannot be reached")
 
-    def content(self, href: str, *, max_bytes: int) -> bytes:
-        """A whole file. Raises as `json`, and TooLarge."""
-        return self._content("GET", href, None, None, max_bytes, attempt=0)
+    def content(self, href: str, *, max_bytes: int, into: IO[bytes] | None = None) -> bytes:
+        """A whole file, or nothing where it is written `into` another one. Raises as `json`, and TooLarge."""
+        return self._content("GET", href, None, None, max_bytes, attempt=0, into=into)
 
     def close(self) -> None:
         if self._session is not None:
             self._session.close()
 
     def _content(
-        self, method: str, href: str, body: Any, query: Mapping[str, str] | None, max_bytes: int, *, attempt: int
+        self,
+        method: str,
+        href: str,
+        body: Any,
+        query: Mapping[str, str] | None,
+        max_bytes: int,
+        *,
+        attempt: int,
+        into: IO[bytes] | None = None,
     ) -> bytes:
         """Tries as often as is left after `attempt`."""
         import requests
@@ -104,7 +112,7 @@ class Session:
                     method, href, json=body, params=query, timeout=self.http.timeout_s, stream=True
                 ) as reply:
                     if reply.ok:
-                        return self._body(reply, href, max_bytes)
+                        return self._body(reply, href, max_bytes, into)
                     log.warning("%s answers %s: %s", public_href(href), reply.status_code, _beginning(reply))
                     if reply.status_code not in PASSING or is_last:
                         raise _refusal(href, reply.status_code)
@@ -121,16 +129,20 @@ class Session:
             self._wait(number, wait)
         raise Unavailable(f"{public_href(href)} cannot be reached")
 
-    def _body(self, reply: requests.Response, href: str, max_bytes: int) -> bytes:
+    def _body(self, reply: requests.Response, href: str, max_bytes: int, into: IO[bytes] | None) -> bytes:
         end = time.monotonic() + self.http.timeout_s * _SLOWEST
-        found = bytearray()
+        found, length = bytearray(), 0
+        if into is not None:
+            into.seek(0)
+            into.truncate()
         for chunk in reply.iter_content(_CHUNK):
-            found += chunk
-            if len(found) > max_bytes:
+            length += len(chunk)
+            (found.extend if into is None else into.write)(chunk)
+            if length > max_bytes:
                 raise TooLarge(f"{public_href(href)} answers with more than {max_bytes} bytes")
             if time.monotonic() > end:
                 raise Unavailable(f"{public_href(href)} answers too slowly")
-        self.received += len(found)
+        self.received += length
         return bytes(found)
 
     def _wait(self, attempt: int, retry_after: float | None) -> None:

@@ -6,11 +6,10 @@ Source: https://github.com/stac-utils/stac-geoparquet/blob/main/spec/stac-geopar
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import islice
-from typing import Any, cast
+from itertools import accumulate, islice
+from typing import IO, Any, cast
 
 import shapely
 import shapely.geometry
@@ -21,36 +20,30 @@ from quadmosaic.domain.errors import Invalid, Unavailable
 from quadmosaic.domain.granules import JsonObject
 from quadmosaic.domain.sources import StacSource
 
-SUFFIXES = (".parquet", ".geoparquet")
 _TOP = ("type", "stac_version", "stac_extensions", "id", "bbox", "links", "collection", "assets", "geometry")
 
 
-def parquet_pages(source: StacSource, content: bytes, after: JsonObject | None) -> Iterator[ItemPage]:
+def parquet_pages(source: StacSource, file: IO[bytes], after: JsonObject | None) -> Iterator[ItemPage]:
     """The items of a table, in its order; a cursor counts its rows."""
     check_search(source)
     start = _whole(after, "row", 0)
     left = source.max_items if after is None else _whole(after, "left", -1)
     left = None if left == -1 else left
-    with tempfile.TemporaryFile() as file:
-        file.write(content)
-        file.seek(0)
-        rows = islice(_items(file), start, None)
-        row = start
-        while batch := list(islice(rows, PAGE_SIZE)):
-            row += len(batch)
-            found = [item for item in batch if matches(item, source.search)]
-            taken = found if left is None else found[:left]
-            left = None if left is None else left - len(taken)
-            is_over = len(batch) < PAGE_SIZE or left == 0
-            yield ItemPage(
-                items=taken, next=None if is_over else {"kind": "parquet", "row": row, "left": left}, number=row
-            )
-            if is_over:
-                return
+    rows, row = _items(file, start), start
+    while batch := list(islice(rows, PAGE_SIZE)):
+        row += len(batch)
+        found = [item for item in batch if matches(item, source.search)]
+        taken = found if left is None else found[:left]
+        left = None if left is None else left - len(taken)
+        is_over = len(batch) < PAGE_SIZE or left == 0
+        yield ItemPage(items=taken, next=None if is_over else {"kind": "parquet", "row": row, "left": left}, number=row)
+        if is_over:
+            return
     yield ItemPage(items=[], next=None, number=row)
 
 
-def _items(file: Any) -> Iterator[JsonObject]:
+def _items(file: IO[bytes], start: int) -> Iterator[JsonObject]:
+    """Those from a row on; of groups of rows that lie before it nothing is read."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -61,9 +54,14 @@ def _items(file: Any) -> Iterator[JsonObject]:
         missing = {"id", "geometry", "assets"} - set(table.schema_arrow.names)
         if missing:
             raise Invalid(f"is no STAC GeoParquet: it has no column {min(missing)}", field="source.href")
-        for batch in table.iter_batches(batch_size=PAGE_SIZE):
-            for row in batch.to_pylist():
-                yield _item(row)
+        sizes = [table.metadata.row_group(number).num_rows for number in range(table.num_row_groups)]
+        ends = list(accumulate(sizes))
+        groups = [number for number, end in enumerate(ends) if end > start]
+        before = ends[groups[0]] - sizes[groups[0]] if groups else 0
+        batches = table.iter_batches(batch_size=PAGE_SIZE, row_groups=groups) if groups else ()
+        rows = (row for batch in batches for row in batch.to_pylist())
+        for row in islice(rows, start - before, None):
+            yield _item(row)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise Unavailable("the table cannot be read: it is damaged, or no Parquet") from error
 

@@ -180,7 +180,8 @@ def _geometry(file: Path) -> JsonObject:
 def _create(recipe: Recipe, defaults: Defaults, *, output: str | None, quiet: bool) -> None:
     if len(recipe.assets) > 1 and "{asset}" not in (output or ""):
         raise Invalid("with several assets the file name must contain {asset}", field="output")
-    builder = bootstrap.builder(bootstrap.adapters(Settings(store="memory://")).reader)
+    settings = Settings(store="memory://")
+    builder = bootstrap.builder(bootstrap.adapters(settings).reader, settings)
     with progress_bars(quiet=quiet) as progress:
         draft = asyncio.run(builder.draft(recipe, defaults, progress=progress))
     tell(draft.manifest.report, quiet=quiet)

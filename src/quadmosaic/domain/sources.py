@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import cast
+from urllib.parse import urlsplit
 
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.granules import Json, JsonObject
@@ -11,11 +12,19 @@ from quadmosaic.domain.searches import check_search
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StacSource:
-    """A STAC API item search. `search` is the body of an item-search request, without paging."""
+    """A STAC API item search, or what can be searched like one: a static catalog, a STAC GeoParquet table.
+
+    `search` is the body of an item-search request, without paging.
+    """
 
     href: str
     search: JsonObject = field(default_factory=dict)
     max_items: int | None = None
+
+    @property
+    def is_table(self) -> bool:
+        """Is it a STAC GeoParquet table, by its name?"""
+        return urlsplit(self.href).path.endswith((".parquet", ".geoparquet"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,15 +91,17 @@ def _refuse_unknown(document: JsonObject, known: Iterable[str]) -> None:
 
 
 def _stac(document: JsonObject) -> StacSource:
-    href = _text(document, "href")
-    if not href.startswith(("http://", "https://")):
-        raise Invalid("must be the http(s) address of a STAC API", field="source.href")
     search = _optional_object(document, "search") or {}
     check_search(search, field="source.search")
     max_items = document.get("max_items")
     if max_items is not None and (isinstance(max_items, bool) or not isinstance(max_items, int) or max_items < 1):
         raise Invalid("must be an integer of at least 1", field="source.max_items")
-    return StacSource(href=href, search=search, max_items=max_items)
+    source = StacSource(href=_text(document, "href"), search=search, max_items=max_items)
+    if not source.href.startswith(("http://", "https://")) and not (
+        source.href.startswith("s3://") and source.is_table
+    ):
+        raise Invalid("must be the http(s) address of STAC, or of a .parquet table in s3://", field="source.href")
+    return source
 
 
 def _features(document: JsonObject) -> FeaturesSource:
