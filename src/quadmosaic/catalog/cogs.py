@@ -8,7 +8,7 @@ from functools import lru_cache
 import pyproj
 from pyproj.exceptions import CRSError
 
-from quadmosaic.catalog.features import offset_of, only_asset
+from quadmosaic.catalog.features import key_of_files, offset_of
 from quadmosaic.catalog.items import TARGETS, other_body
 from quadmosaic.catalog.placing import header_bounds
 from quadmosaic.domain import bodies, footprints
@@ -28,7 +28,7 @@ async def cog_pages(
 
     A page is one file, so that the stream can be left as soon as it has given enough.
     """
-    asset = only_asset(assets)
+    asset = key_of_files(assets)
     ids = granule_ids(source.hrefs)
     hrefs = tuple(dict.fromkeys(source.hrefs))
     start = offset_of(after)

@@ -15,6 +15,7 @@ from quadmosaic.catalog.items import (
     other_body,
 )
 from quadmosaic.catalog.placing import Unplaced, placed
+from quadmosaic.domain.asset_keys import only_asset
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.granule_ids import granule_ids
 from quadmosaic.domain.granules import Harvest, Json, JsonObject, Refusal
@@ -22,7 +23,6 @@ from quadmosaic.domain.sources import FeaturesSource
 from quadmosaic.ports import HarvestPage, Scan
 
 DEFAULT_PROPERTY = "path"
-DEFAULT_ASSET = "data"
 _AT_ONCE = 200
 
 
@@ -44,7 +44,7 @@ async def feature_pages(
     if is_items:
         harvest = ItemHarvest(assets=assets, body=body, allowed=allowed)
     else:
-        harvest = FileHarvest(features, key=source.property or DEFAULT_PROPERTY, asset=only_asset(assets), body=body)
+        harvest = FileHarvest(features, key=source.property or DEFAULT_PROPERTY, asset=key_of_files(assets), body=body)
     start = offset_of(after)
     for batch in batched(enumerate(features[start:], start=start), _AT_ONCE, strict=False):
         start += len(batch)
@@ -58,11 +58,10 @@ def offset_of(after: JsonObject | None) -> int:
     return offset if isinstance(offset, int) else 0
 
 
-def only_asset(assets: Sequence[str]) -> str:
-    """The key for files that come without one. Raises Invalid (field "assets") when asked for several."""
-    if len(assets) > 1:
-        raise Invalid("name one at most: each granule of this source is a single file", field="assets")
-    return assets[0] if assets else DEFAULT_ASSET
+def key_of_files(assets: Sequence[str]) -> str:
+    """The one key that was asked for, if any. Raises Invalid (field "assets") when asked for several."""
+    fault = "name one at most: each granule of this source is a single file"
+    return only_asset(assets, fault=fault, field="assets")
 
 
 class FileHarvest:

@@ -26,9 +26,8 @@ _TOP = ("type", "stac_version", "stac_extensions", "id", "bbox", "links", "colle
 def parquet_pages(source: StacSource, file: IO[bytes], after: JsonObject | None) -> Iterator[ItemPage]:
     """The items of a table, in its order; a cursor counts its rows."""
     check_search(source)
-    start = _whole(after, "row", 0)
-    left = source.max_items if after is None else _whole(after, "left", -1)
-    left = None if left == -1 else left
+    cursor: JsonObject = {"row": 0, "left": source.max_items} if after is None else after
+    start, left = cast("int", cursor["row"]), cast("int | None", cursor.get("left"))
     rows, row = _items(file, start), start
     while batch := list(islice(rows, PAGE_SIZE)):
         row += len(batch)
@@ -89,8 +88,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(each) for each in value]
     return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
-
-
-def _whole(after: JsonObject | None, key: str, default: int) -> int:
-    value = None if after is None else after.get(key)
-    return value if isinstance(value, int) else default

@@ -17,7 +17,7 @@ from quadmosaic.domain.mosaic import Defaults, Recipe
 from quadmosaic.domain.mosaicjson import read_json, write
 from quadmosaic.domain.mosaicjson_faults import faults
 from quadmosaic.domain.mosaicjson_index import from_index
-from quadmosaic.domain.searches import check_search
+from quadmosaic.domain.searches import validate_search
 from quadmosaic.domain.sources import CogsSource, FeaturesSource, StacSource
 from quadmosaic.services.drafts import Draft
 
@@ -162,7 +162,7 @@ def _search(
         search["datetime"] = datetime
     if cql2:
         search |= {"filter": cql2, "filter-lang": "cql2-text"}
-    check_search(search, field="search")
+    validate_search(search, field="search")
     return search
 
 

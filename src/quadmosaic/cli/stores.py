@@ -16,12 +16,12 @@ from quadmosaic.cli.history import AsJson
 from quadmosaic.cli.progress import progress_bars, tell
 from quadmosaic.cli.service import listed, service
 from quadmosaic.config import Settings
+from quadmosaic.domain.asset_keys import DEFAULT_ASSET
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.granules import JsonObject
 from quadmosaic.domain.mosaic import Version
 from quadmosaic.domain.mosaicjson import parse, read_json
 from quadmosaic.domain.names import parse_ref, validate_name
-from quadmosaic.domain.registrations import MOSAICJSON_ASSET
 from quadmosaic.ports import MosaicStore
 from quadmosaic.services.drafts import Draft, publish, require_free
 from quadmosaic.services.mosaics import Mosaics
@@ -81,7 +81,7 @@ def register_mosaic(
     async def run() -> tuple[Version, Draft]:
         await require_free(outside.store, name)
         document = parse(await bootstrap.mosaic_document(settings, source))
-        defaults = replace(options.defaults_of(title, None, None), asset=asset or MOSAICJSON_ASSET)
+        defaults = replace(options.defaults_of(title, None, None), asset=asset or DEFAULT_ASSET)
         with progress_bars(quiet=quiet) as progress:
             importing = bootstrap.builder(outside.reader).imported(document, defaults, scan=scan, progress=progress)
             draft = await importing

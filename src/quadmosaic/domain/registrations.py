@@ -5,17 +5,14 @@ from typing import cast, get_args
 
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.granules import JsonObject
+from quadmosaic.domain.json_fields import storable, text, texts, whole
 from quadmosaic.domain.mosaic import Compatibility, Defaults, Limits, Recipe
 from quadmosaic.domain.names import validate_name
 from quadmosaic.domain.plain_json import check_plain
 from quadmosaic.domain.schedules import Schedule, parse_schedule, schedule_document
 from quadmosaic.domain.sources import MosaicJsonSource, parse_source, source_document
 
-MOSAICJSON_ASSET = "data"
-"""The key of a MosaicJSON document's files, which the format does not name."""
-
 _POLICIES: tuple[str, ...] = get_args(Compatibility.__value__)
-_LONGEST_TEXT = 4096
 _DEFAULTS = ("title", "description", "attribution", "defaults")
 
 
@@ -42,8 +39,8 @@ def parse_registration(document: JsonObject) -> Registration:
         recipe=_recipe(document),
         defaults=parse_defaults(document),
         schedule=None if schedule is None else parse_schedule(schedule),
-        scheduled_since=_text(document, "scheduled_since") or "",
-        created=_text(document, "created") or "",
+        scheduled_since=text(document, "scheduled_since") or "",
+        created=text(document, "created") or "",
     )
 
 
@@ -103,11 +100,11 @@ def parse_defaults(document: JsonObject) -> Defaults:
     for key, value in (given or {}).items():
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise Invalid("must be a text or a number", field=f"defaults.{key}")
-        style[key] = _storable(str(value), f"defaults.{key}")
+        style[key] = storable(str(value), f"defaults.{key}")
     return Defaults(
-        title=_text(document, "title"),
-        description=_text(document, "description"),
-        attribution=_text(document, "attribution"),
+        title=text(document, "title"),
+        description=text(document, "description"),
+        attribution=text(document, "attribution"),
         asset=style.pop("asset", None),
         style=style,
     )
@@ -130,7 +127,7 @@ def changed(registration: Registration, changes: JsonObject) -> Registration:
 
 def _recipe(document: JsonObject) -> Recipe:
     source = parse_source(document.get("source"))
-    assets = _texts(document, "assets")
+    assets = texts(document, "assets")
     if isinstance(source, MosaicJsonSource) and len(assets) > 1:
         raise Invalid("a MosaicJSON document has one asset: give its files one key", field="assets")
     policy = document.get("compatibility") or "skip"
@@ -144,15 +141,15 @@ def _recipe(document: JsonObject) -> Recipe:
         source=source,
         assets=assets,
         tms=tms,
-        quadkey_zoom="auto" if zoom in (None, "auto") else cast("int", _whole(document, "quadkey_zoom")),
-        minzoom=_whole(document, "minzoom"),
-        maxzoom=_whole(document, "maxzoom"),
-        order=_text(document, "order") or "source",
+        quadkey_zoom="auto" if zoom in (None, "auto") else cast("int", whole(document, "quadkey_zoom")),
+        minzoom=whole(document, "minzoom"),
+        maxzoom=whole(document, "maxzoom"),
+        order=text(document, "order") or "source",
         scan=_scan(document),
         compatibility=cast("Compatibility", policy),
         limits=_limits(document),
         includes=_includes(document),
-        excludes=_texts(document, "excludes"),
+        excludes=texts(document, "excludes"),
     )
 
 
@@ -168,8 +165,8 @@ def _limits(document: JsonObject) -> Limits:
     if isinstance(shrink, bool) or not isinstance(shrink, int | float) or not 0 <= shrink <= 1:
         raise Invalid("must be a share from 0 to 1", field="limits.max_shrink")
     return Limits(
-        max_granules=_whole(given, "max_granules", low=1, within="limits."),
-        max_cells=_whole(given, "max_cells", low=1, within="limits."),
+        max_granules=whole(given, "max_granules", low=1, within="limits."),
+        max_cells=whole(given, "max_cells", low=1, within="limits."),
         max_shrink=float(shrink),
     )
 
@@ -188,37 +185,3 @@ def _scan(document: JsonObject) -> bool:
     if not isinstance(scan, bool | None):
         raise Invalid("must be true or false", field="scan")
     return scan is not False
-
-
-def _whole(document: JsonObject, key: str, *, low: int = 0, within: str = "") -> int | None:
-    value = document.get(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise Invalid(f"must be an integer of at least {low}", field=f"{within}{key}")
-    return value
-
-
-def _text(document: JsonObject, key: str) -> str | None:
-    value = document.get(key)
-    if not isinstance(value, str | None):
-        raise Invalid("must be a text", field=key)
-    if value is not None and len(value) > _LONGEST_TEXT:
-        raise Invalid(f"must not be longer than {_LONGEST_TEXT} characters", field=key)
-    return _storable(value or None, key)
-
-
-def _storable[T: str | None](text: T, key: str) -> T:
-    """JSON may have half a character, which nothing can keep."""
-    if text is not None and any("\ud800" <= character <= "\udfff" for character in text):
-        raise Invalid("holds text that is not valid Unicode (a lone surrogate)", field=key)
-    return text
-
-
-def _texts(document: JsonObject, key: str) -> tuple[str, ...]:
-    value = document.get(key)
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not all(isinstance(text, str) and text for text in value):
-        raise Invalid("must be a list of texts", field=key)
-    return tuple(_storable(text, key) for text in cast("list[str]", value))

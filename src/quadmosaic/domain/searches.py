@@ -21,7 +21,7 @@ _FIRST_DAY = "2000-01-01"
 _MAX_PAGE = 10_000
 
 
-def check_search(search: JsonObject, *, field: str) -> None:
+def validate_search(search: JsonObject, *, field: str) -> None:
     """Raise Invalid for the first wrong key, as `field`.key; null counts as absent."""
     for key, value in search.items():
         if key not in _CHECKS:

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.granules import Json, JsonObject
-from quadmosaic.domain.searches import check_search
+from quadmosaic.domain.json_fields import whole
+from quadmosaic.domain.searches import validate_search
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,11 +93,9 @@ def _refuse_unknown(document: JsonObject, known: Iterable[str]) -> None:
 
 def _stac(document: JsonObject) -> StacSource:
     search = _optional_object(document, "search") or {}
-    check_search(search, field="source.search")
-    max_items = document.get("max_items")
-    if max_items is not None and (isinstance(max_items, bool) or not isinstance(max_items, int) or max_items < 1):
-        raise Invalid("must be an integer of at least 1", field="source.max_items")
-    source = StacSource(href=_text(document, "href"), search=search, max_items=max_items)
+    validate_search(search, field="source.search")
+    max_items = whole(document, "max_items", low=1, within="source.")
+    source = StacSource(href=_required_text(document, "href"), search=search, max_items=max_items)
     if not source.href.startswith(("http://", "https://")) and not (
         source.href.startswith("s3://") and source.is_table
     ):
@@ -112,7 +111,7 @@ def _features(document: JsonObject) -> FeaturesSource:
         raise Invalid("must be FeatureCollection", field="source.features.type")
     if not isinstance(collection.get("features"), list):
         raise Invalid("must be a list of features", field="source.features.features")
-    name = None if document.get("property") is None else _text(document, "property")
+    name = None if document.get("property") is None else _required_text(document, "property")
     return FeaturesSource(features=collection, property=name)
 
 
@@ -128,13 +127,13 @@ def _cogs(document: JsonObject) -> CogsSource:
 
 def _mosaicjson(document: JsonObject) -> MosaicJsonSource:
     inline = _optional_object(document, "document")
-    href = None if document.get("href") is None else _text(document, "href")
+    href = None if document.get("href") is None else _required_text(document, "href")
     if (inline is None) == (href is None):
         raise Invalid("give either document or href", field="source.document" if inline is None else "source.href")
     return MosaicJsonSource(document=inline, href=href)
 
 
-def _text(document: JsonObject, key: str) -> str:
+def _required_text(document: JsonObject, key: str) -> str:
     value = document.get(key)
     if not isinstance(value, str) or not value.strip():
         raise Invalid("must be a string, and not empty", field=f"source.{key}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import pyproj
 
 from quadmosaic.domain import advisor, bodies, covering, grids, ordering
+from quadmosaic.domain.asset_keys import DEFAULT_ASSET
 from quadmosaic.domain.errors import Invalid, TooLarge, Unavailable
 from quadmosaic.domain.granules import Granule, Header
 from quadmosaic.domain.grids import Grid
@@ -94,7 +95,7 @@ class Builder:
         `known` are header records by granule id and asset key; without `excludes`, and with `includes` behind.
         """
         started = time.perf_counter()
-        key = defaults.asset or "data"
+        key = defaults.asset or DEFAULT_ASSET
         index, manifest = to_index(document, asset_key=key)
         crawl = Crawl(granules=Granules(index.granules), headers=Headers(known))
         if scan:

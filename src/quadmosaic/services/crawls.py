@@ -8,7 +8,7 @@ from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.granules import Harvest, Refusal
 from quadmosaic.domain.mosaic import Quadkey, Recipe, Report
 from quadmosaic.services.compatibility import agree
-from quadmosaic.services.manifests import build_report
+from quadmosaic.services.manifests import version_report
 from quadmosaic.services.spool import Granules, Headers
 
 
@@ -53,7 +53,7 @@ class Crawl:
             self.headers[answer.granule.id] = answer.headers
 
     def report(self, cells: Mapping[Quadkey, tuple[int, ...]], advice: str | None, *, seconds: float) -> Report:
-        return build_report(
+        return version_report(
             cells,
             found=len(self.granules) + len(self.refused),
             refused=self.refused,

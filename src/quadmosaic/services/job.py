@@ -5,12 +5,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from quadmosaic.domain import grids
+from quadmosaic.domain.asset_keys import DEFAULT_ASSET
 from quadmosaic.domain.builds import Build
 from quadmosaic.domain.granules import Granule, Refusal
 from quadmosaic.domain.mosaic import Recipe
 from quadmosaic.domain.mosaicjson import MosaicJson
 from quadmosaic.domain.mosaicjson_index import to_index
-from quadmosaic.domain.registrations import MOSAICJSON_ASSET, Registration
+from quadmosaic.domain.registrations import Registration
 from quadmosaic.services.chunks import Harvested, ScanChunk
 
 type Tell = Callable[[Mapping[str, int]], Awaitable[None]]
@@ -47,7 +48,7 @@ class Job:
     @property
     def asset_key(self) -> str:
         """The key of a MosaicJSON document's files."""
-        return (*self.recipe.assets, self.registration.defaults.asset, MOSAICJSON_ASSET)[0] or MOSAICJSON_ASSET
+        return (*self.recipe.assets, self.registration.defaults.asset, DEFAULT_ASSET)[0] or DEFAULT_ASSET
 
     @property
     def assets(self) -> tuple[str, ...]:

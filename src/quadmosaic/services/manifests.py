@@ -22,7 +22,7 @@ MAP_ZOOMS_ABOVE_INDEX = 3
 _AT_ONCE = 4096
 
 
-def build_report(
+def version_report(
     cells: Mapping[Quadkey, tuple[int, ...]],
     *,
     found: int,

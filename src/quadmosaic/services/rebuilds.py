@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
 
+from quadmosaic.domain.asset_keys import only_asset
 from quadmosaic.domain.builds import Build, Fault, Status, Step
 from quadmosaic.domain.errors import (
     Broken,
@@ -21,7 +22,6 @@ from quadmosaic.domain.granule_ids import granule_ids
 from quadmosaic.domain.granules import Json, JsonObject
 from quadmosaic.domain.mosaic import MosaicRef, Recipe
 from quadmosaic.domain.plain_json import check_plain
-from quadmosaic.domain.registrations import MOSAICJSON_ASSET
 from quadmosaic.ports import Queue
 from quadmosaic.services.access import Access
 from quadmosaic.services.jobs import Jobs, Registered
@@ -206,7 +206,7 @@ def included_features(granules: JsonObject, *, assets: Sequence[str]) -> list[Js
             raise Invalid("must be a list of hrefs, and not empty", field="hrefs")
         texts = cast("list[str]", hrefs)
         ids = granule_ids(texts)
-        return [_item(ids[href], None, {_only_asset(assets): href}, {}) for href in dict.fromkeys(texts)]
+        return [_item(ids[href], None, {_key_of_files(assets): href}, {}) for href in dict.fromkeys(texts)]
     features = [granules] if granules.get("type") == "Feature" else granules.get("features")
     if not isinstance(features, list) or not features:
         raise Invalid("must be a Feature, a FeatureCollection or an object with hrefs", field="features")
@@ -241,7 +241,7 @@ def _as_item(feature: Json, position: int, assets: Sequence[str]) -> JsonObject:
         raise Invalid("has neither assets nor a property path that names its file", field=at)
     name = str(feature_id) if feature_id not in (None, "") else granule_ids([href])[href]
     kept = {key: value for key, value in (properties or {}).items() if key != "path"}  # type: ignore[union-attr]
-    return _item(name, feature.get("geometry"), {_only_asset(assets): href}, kept)
+    return _item(name, feature.get("geometry"), {_key_of_files(assets): href}, kept)
 
 
 def _item(granule_id: str, geometry: Json, hrefs: Mapping[str, str], properties: JsonObject) -> JsonObject:
@@ -252,7 +252,6 @@ def _item(granule_id: str, geometry: Json, hrefs: Mapping[str, str], properties:
     return {"type": "Feature", "id": granule_id, "geometry": geometry, "properties": properties, "assets": assets}
 
 
-def _only_asset(assets: Sequence[str]) -> str:
-    if len(assets) > 1:
-        raise Invalid(f"the mosaic has the assets {', '.join(assets)}: add STAC items that have them", field="hrefs")
-    return assets[0] if assets else MOSAICJSON_ASSET
+def _key_of_files(assets: Sequence[str]) -> str:
+    fault = f"the mosaic has the assets {', '.join(assets)}: add STAC items that have them"
+    return only_asset(assets, fault=fault, field="hrefs")
