@@ -227,6 +227,27 @@ async def test_files_that_were_grouped_are_known_again(site: Site) -> None:
     assert counts(await site.build(rescan=True)) == ("succeeded", 1, COUNT - 1, 1)
 
 
+@pytest.mark.parametrize("site_of", [Site, SiteOfCogs, SiteOfUnplaced])
+async def test_files_that_were_skipped_are_known_again(tmp_path: Path, site_of: type[Site]) -> None:
+    (tmp_path / "files").mkdir()
+    with RangeServer(tmp_path / "files") as server:
+        site = site_of(tmp_path / "files", server)
+        site.file("g3", seed=3, dtype="uint8")
+        assert counts(await site.build())[:3] == ("succeeded", COUNT, 0)
+        for _ in range(2):
+            assert counts(await site.build()) == ("unchanged", 0, COUNT, 0)
+            assert site.asked() == {}
+        site.file("g3", seed=3)
+        mended = await site.build(rescan=True)
+        assert counts(mended)[:3] == ("succeeded", 1, COUNT - 1)
+        assert mended.report is not None
+        assert mended.report.added == 1
+        bucket = open_bucket(site.place.settings.store)
+        assert len([entry async for entry in bucket.entries("registry/skipped")]) == 3
+        await site.built().registry.delete("m", expected=None)
+        assert not [entry async for entry in bucket.entries("registry/skipped")]
+
+
 async def test_builds_beyond_the_last_few_are_forgotten_with_all_they_left(site: Site) -> None:
     await site.build()
     jobs = Jobs(ledger=site.built().registry.jobs.ledger, keep_builds=5)

@@ -44,7 +44,7 @@ class Crawling:
         phase, after = (0, None) if last is None else (last.phase, last.next)
         if last is not None and after is None:
             phase += 1
-        recall = Recall(reader=self.reader, store=self.store, doubts=self.doubts, build=job.build)
+        recall = Recall(reader=self.reader, store=self.store, jobs=self.jobs, doubts=self.doubts, build=job.build)
         while phase < len(sources):
             pages = self.catalog.pages(
                 sources[phase], assets=job.assets, body=job.known_body, after=after, scan=recall.scan

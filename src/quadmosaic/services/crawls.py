@@ -3,20 +3,25 @@
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from quadmosaic.domain.errors import Invalid
-from quadmosaic.domain.granules import Harvest, Refusal
+from quadmosaic.domain.granules import Harvest, Header, Refusal
 from quadmosaic.domain.mosaic import Quadkey, Recipe, Report
 from quadmosaic.services.compatibility import agree
 from quadmosaic.services.manifests import version_report
 from quadmosaic.services.spool import Granules, Headers
+
+_MOST_SKIPPED = 1000
+"""Granules whose files are remembered though the mosaic does not have them; those of others are read again."""
 
 
 @dataclass(kw_only=True)
 class Crawl:
     """What a source gave: granules in its order, refusals, counts, headers on the way.
 
-    `groups` are asset keys that files got which are not like most.
+    `groups` are asset keys that files got which are not like most; `skipped` are header records, by href, of files
+    that are left out for that.
     """
 
     granules: Granules = field(default_factory=Granules)
@@ -25,6 +30,7 @@ class Crawl:
     headers: Headers = field(default_factory=Headers)
     unread: int = 0
     groups: tuple[str, ...] = ()
+    skipped: dict[str, Header] = field(default_factory=dict)
 
     def agree(self, recipe: Recipe) -> None:
         """Apply the recipe's policy to files whose bands or data type are not those of most."""
@@ -34,6 +40,9 @@ class Crawl:
             self.granules.change(at, replace(granule, hrefs=_renamed(granule.hrefs, names)))
             self.headers[granule.id] = _renamed(self.headers[granule.id], names)
         self.groups = agreed.groups
+        for granule in (self.granules[at] for at in islice(agreed.refused, _MOST_SKIPPED)):
+            known = self.headers[granule.id]
+            self.skipped |= {href: known[key] for key, href in granule.hrefs.items() if key in known}
         self.leave_out(agreed.refused)
         self.refused += agreed.refused.values()
 

@@ -23,7 +23,8 @@ class Job:
 
     `files` is a digest of the hrefs in the document, which all together give the granules their ids.
     Beyond what the crawl took, so many headers were `scanned`, so many `reused`, and so many `bytes` and `requests`
-    needed. Granules are `ruled_out` by their files, and the `foreign` ones of them for lying on another body.
+    needed. Granules are `ruled_out` by their files, the `foreign` ones of them for lying on another body; `skipped`
+    ones were left out of the head because of these already.
     """
 
     build: Build
@@ -39,6 +40,7 @@ class Job:
     requests: int = 0
     ruled_out: list[Refusal] = field(default_factory=list)
     foreign: set[str] = field(default_factory=set)
+    skipped: int = 0
     started: float = field(default_factory=time.perf_counter)
 
     @property

@@ -3,22 +3,25 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import batched
 from typing import cast
 
 import msgspec
 
-from quadmosaic.domain.builds import Build
+from quadmosaic.domain.builds import Build, Status
 from quadmosaic.domain.errors import Broken, Conflict, Invalid, NotFound
-from quadmosaic.domain.granules import JsonObject
+from quadmosaic.domain.granules import Header, JsonObject
 from quadmosaic.domain.registrations import Registration, parse_registration, registration_document
 from quadmosaic.ports import Entry, Ledger, Page
 from quadmosaic.services.chunks import CrawlChunk, ScanChunk, packed, unpacked
 
 _ATTEMPTS = 50
 _READ_AHEAD = 8
+_SKIPPED_AT_ONCE = 100
+_RECENT = 20
 _NAMES = "names"
 KEEP_BUILDS = 50
 """Builds of a mosaic that are remembered once they are over."""
@@ -145,6 +148,26 @@ class Jobs:
         async for body in self._bodies(stream, after=0, last=await self.ledger.last(stream)):
             yield await asyncio.to_thread(unpacked, body, kind)
 
+    async def remember_skipped(self, build: Build, headers: Mapping[str, Header]) -> None:
+        """Keep the records, by href, of files that the mosaic does not take; those of one build are kept once."""
+        stream = f"skipped/{build.name}/{build.id}"
+        if await self.ledger.last(stream) is not None:
+            return
+        for number, some in enumerate(batched(headers.items(), _SKIPPED_AT_ONCE, strict=False)):
+            await self.ledger.append(stream, msgspec.msgpack.encode(dict(some)), after=number)
+
+    async def skipped(self, build: Build) -> dict[str, Header]:
+        """What the last build before this one that came to its end has kept."""
+        found: dict[str, Header] = {}
+        recent = (await self.builds(build.name, limit=_RECENT)).items
+        ended = (each for each in recent if each.id != build.id and each.status in (Status.SUCCEEDED, Status.UNCHANGED))
+        before = next(ended, None)
+        if before is not None:
+            stream = f"skipped/{before.name}/{before.id}"
+            async for body in self._bodies(stream, after=0, last=await self.ledger.last(stream)):
+                found |= msgspec.msgpack.decode(body, type=dict[str, Header])
+        return found
+
     async def drop_chunks(self, build: Build) -> None:
         """Remove what a build that is over needs no more."""
         for step in ("crawl", "scan"):
@@ -194,6 +217,7 @@ class Jobs:
 
     async def _forget(self, build: Build) -> None:
         await self.drop_chunks(build)
+        await self.ledger.remove(f"skipped/{build.name}/{build.id}")
         await self.ledger.remove(_build(build))
 
     async def remember_key(self, key: str, request: JsonObject) -> JsonObject:

@@ -10,6 +10,7 @@ from quadmosaic.domain.trace import tracing
 from quadmosaic.ports import GranuleReader, MosaicStore
 from quadmosaic.services.chunks import Spent
 from quadmosaic.services.doubts import Doubts, IsDoubtful
+from quadmosaic.services.jobs import Jobs
 from quadmosaic.services.known import known_of
 from quadmosaic.services.spool import Headers
 
@@ -20,6 +21,7 @@ class Recall:
 
     reader: GranuleReader
     store: MosaicStore
+    jobs: Jobs
     doubts: Doubts
     build: Build
     _spent: Spent = field(default_factory=Spent)
@@ -57,7 +59,9 @@ class Recall:
 
     async def _remembered(self) -> tuple[Headers, IsDoubtful]:
         known = await known_of(self.store, self.build.name)
-        return await known.by_href(), await self.doubts.of(self.build, known.version)
+        records = await known.by_href()
+        records.update({href: {"": header} for href, header in (await self.jobs.skipped(self.build)).items()})
+        return records, await self.doubts.of(self.build, known.version)
 
     async def _is_same(self, href: str, header: Header) -> bool:
         """A file that does not answer is taken for what it was."""

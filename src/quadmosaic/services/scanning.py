@@ -9,7 +9,7 @@ from quadmosaic.domain.granules import Granule, Header
 from quadmosaic.domain.trace import tracing
 from quadmosaic.ports import GranuleReader, MosaicStore
 from quadmosaic.services.chunks import ScanChunk
-from quadmosaic.services.doubts import Doubts
+from quadmosaic.services.doubts import Doubts, IsDoubtful
 from quadmosaic.services.job import Job
 from quadmosaic.services.jobs import Jobs
 from quadmosaic.services.known import Known, Pair, Records, known_of, unchanged
@@ -37,19 +37,30 @@ class Scanning:
         is_doubtful = await self.doubts.of(job.build, known.version)
         async for pairs in known.walk(run.granules, run.places):
             waiting = [pair for pair in pairs if not run.done[pair.at]]
-            records = run.lacking(await known.headers(waiting))
-            doubtful: list[Pair] = []
-            for pair in waiting:
-                if pair.is_same and not is_doubtful(pair.now.id, pair.now.hrefs.values()):
-                    run.take_over(pair, records)
-                else:
-                    doubtful.append(pair)
-            for some in batched(doubtful, SLICE, strict=False):
-                if not await self._slice(run, [pair.now for pair in some], some, records):
-                    return False
+            if not await self._compared(run, waiting, await known.headers(waiting), is_doubtful):
+                return False
+        if run.done.count(0):
+            left_out, records = run.left_out(await self.jobs.skipped(job.build))
+            job.skipped = len(left_out)
+            if not await self._compared(run, left_out, records, is_doubtful):
+                return False
         left = array("Q", (at for at in range(len(run.granules)) if not run.done[at]))
         for start in range(0, len(left), SLICE):
             if not await self._slice(run, [run.granules[at] for at in left[start : start + SLICE]], (), {}):
+                return False
+        return True
+
+    async def _compared(self, run: "_Run", pairs: Sequence[Pair], records: Records, is_doubtful: IsDoubtful) -> bool:
+        """Take over what is as it was, and ask after the rest; False where there is more and no time."""
+        lacking = run.lacking(records)
+        doubtful: list[Pair] = []
+        for pair in pairs:
+            if pair.is_same and not is_doubtful(pair.now.id, pair.now.hrefs.values()):
+                run.take_over(pair, lacking)
+            else:
+                doubtful.append(pair)
+        for some in batched(doubtful, SLICE, strict=False):
+            if not await self._slice(run, [pair.now for pair in some], some, lacking):
                 return False
         return True
 
@@ -121,6 +132,17 @@ class _Run:
             for granule_id, found in records.items()
             for mine in [self.crawled(granule_id)]
         }
+
+    def left_out(self, headers: Mapping[str, Header]) -> tuple[list[Pair], Records]:
+        """Granules all of whose files are among these by href, as before, and their records."""
+        pairs: list[Pair] = []
+        records: Records = {}
+        for at, granule in enumerate(self.granules if headers else ()):
+            if not self.done[at] and headers.keys() >= set(granule.hrefs.values()):
+                names = {key: key for key in granule.hrefs}
+                pairs.append(Pair(at=at, before=granule, now=granule, names=names))
+                records[granule.id] = {key: headers[href] for key, href in granule.hrefs.items()}
+        return pairs, records
 
     def take_over(self, pair: Pair, records: Records) -> None:
         """A granule as it was; what the head knows of its files is enough, if it knows of all."""

@@ -93,14 +93,16 @@ class Steps:
         whole.leave_out({places[granule_id] for granule_id in gone | excludes if granule_id in places})
         require_granules(whole)
         body = await self.builder.body_of(job.recipe, whole)
-        return await self.builder.assemble(
+        draft = await self.builder.assemble(
             job.recipe,
             job.registration.defaults,
             whole,
             body=body,
             started=job.started,
-            before=await self._profiles_before(job, len(whole.granules)),
+            before=await self._profiles_before(job, len(whole.granules) - job.skipped),
         )
+        await self.jobs.remember_skipped(job.build, whole.skipped)
+        return draft
 
     async def _profiles_before(self, job: Job, granules: int) -> Sequence[AssetProfile]:
         """The head's profiles where no file is new or changed, and none is gone."""
