@@ -424,7 +424,7 @@ class TestSchedules:
     async def test_an_event_that_the_queue_did_not_take_is_made_good_by_its_repeat(self, place: Place) -> None:
         queue = ListQueue()
         built = built_on(place, queue)
-        await begin(built, cogs(place))
+        await begin(built, {**cogs(place), "schedule": "rate(1 day)"})
         await handle(event(queue.sent.pop()), built=built, queue=queue, left=lambda: 900)
         scheduled = {"mosaic": "m", "scheduled": "2026-05-01T10:00:00Z"}
         queue.is_down = True

@@ -45,8 +45,9 @@ class Publishing:
         build = job.build
         for _ in range(_ATTEMPTS):
             manifest = await self._current_manifest(build, job, draft.manifest)
-            head = await self._version(build.name)
             version = await self.store.write(build.name, manifest, draft.index)
+            # Read last: what was written may be the head's own version, which a rival published this moment.
+            head = await self._version(build.name)
             if head is not None and head.digest == version.digest:
                 return self._as_it_is(await note(lambda b: b), head, draft, job, took())
             await self._check_rivals(build, head)
