@@ -407,6 +407,26 @@ def make_vrt(folder: Path) -> str:
     return str(path)
 
 
+def make_with_bytes_in_its_crs(folder: Path) -> str:
+    path = write_raster(folder / "secret-name.tif", ramp(64, 64), crs=MARS, bounds=BOX.bounds)
+    path.write_bytes(path.read_bytes().replace(b"Mars", b"M\xffrs"))
+    return str(path)
+
+
+def make_flat(folder: Path) -> str:
+    transform = Affine(100, 100, 0, -100, -100, 6400)
+    return str(write_raster(folder / "secret-name.tif", ramp(64, 64), crs=MARS, transform=transform))
+
+
+def make_with_too_many_bands(folder: Path) -> str:
+    path = folder / "secret-name.tif"
+    layout = {"driver": "GTiff", "width": 1, "height": 1, "count": 5000, "dtype": "uint8"}
+    place = {"crs": pyproj.CRS(MARS).to_wkt(), "transform": Affine(100, 0, 0, 0, -100, 6400)}
+    with rasterio.open(path, "w", **layout, **place):
+        pass
+    return str(path)
+
+
 def make_virtual_path(folder: Path) -> str:
     return f"/vsigzip/{folder}/secret-name.tif.gz"
 
@@ -418,6 +438,9 @@ UNREADABLE = {
     "without CRS": (make_without_crs, "no CRS"),
     "without transform": (make_without_transform, "no geotransform"),
     "of another body": (make_lunar, "Moon, not on Mars"),
+    "CRS in no known letters": (make_with_bytes_in_its_crs, "not a raster that can be read"),
+    "flat": (make_flat, "geotransform gives its pixels no area"),
+    "of 5000 bands": (make_with_too_many_bands, "5000 bands"),
     "complex": (make_complex, "complex"),
     "placed by GCPs": (make_with_gcps, "ground control points"),
     "VRT": (make_vrt, "not a raster"),

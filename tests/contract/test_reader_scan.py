@@ -1,5 +1,6 @@
 """What every reader owes when it scans: a header that says what the file says, block tables that find its blocks."""
 
+import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,3 +152,15 @@ async def test_what_the_tables_would_not_hold_has_none(reader: GranuleReader, tm
         target.write(source.read())
     for path in (*files, png):
         assert (await reader.scan(str(path))).blocks is None
+
+
+async def test_a_directory_that_the_table_reader_stumbles_over_has_no_table(
+    reader: GranuleReader, tmp_path: Path
+) -> None:
+    path = write_raster(tmp_path / "a.tif", ramp(64, 64), crs=MARS, bounds=BOUNDS)
+    raw = bytearray(path.read_bytes())
+    entry = raw.index(struct.pack("<HHII", 339, 3, 1, 1))
+    raw[entry : entry + 4] = struct.pack("<HH", 60000, 99)
+    path.write_bytes(raw)
+    header = await reader.scan(str(path))
+    assert (header.width, header.blocks) == (64, None)

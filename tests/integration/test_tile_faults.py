@@ -70,6 +70,15 @@ def test_sixteen_granules_of_which_three_fail_are_a_tile_within_the_deadline(
     assert SERVER_TIMING.fullmatch(reply.headers["server-timing"])
 
 
+def test_a_file_with_a_damaged_header_costs_its_granule_not_the_tile(toys: Toys) -> None:
+    good, odd = (write_tile(toys.folder / f"{name}.tif", heights()) for name in ("good", "odd"))
+    odd.write_bytes(odd.read_bytes().replace(b"Mars", b"M\xffrs"))
+    toys.publish_items("m", {"odd": {"image": odd}, "good": {"image": good}}, scan=False)
+    with toys.served() as client:
+        reply = client.get(url("m"), params={"pixel_selection": "mean"})
+    assert (reply.status_code, reply.headers["x-assets"], reply.headers["x-assets-skipped"]) == (200, "good", "odd")
+
+
 def timing(reply: httpx.Response) -> dict[str, str]:
     """Values by metric name, in a header that is as the standard has it."""
     text = reply.headers["server-timing"]

@@ -16,6 +16,9 @@ _log = logging.getLogger(__name__)
 PREFETCH = 65536
 """Bytes of the first request: the header of nearly every COG."""
 
+_ERRORS = ("AsyncTiffException", "RustPanic")
+"""What async-tiff raises over a header that it cannot follow; it exports neither class, so no clause can name them."""
+
 _REDUCED, _MASK = 1, 4
 
 
@@ -24,8 +27,7 @@ async def read_block_tables(store: ObjectStore | HeldStart, key: str) -> BlockTa
     (tiff,) = await asyncio.gather(TIFF.open(key, store=store, prefetch=PREFETCH), return_exceptions=True)
     if isinstance(tiff, TIFF):
         return _tables(tiff)
-    # async-tiff does not export the class of its errors, so it cannot be named in an except clause.
-    if type(tiff).__name__ != "AsyncTiffException":
+    if type(tiff).__name__ not in _ERRORS:
         raise tiff
     _log.info("no block tables for %s: %s", key, tiff)
     return None

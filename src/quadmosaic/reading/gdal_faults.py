@@ -12,8 +12,11 @@ from quadmosaic.reading.faults import Unreadable
 
 _log = logging.getLogger(__name__)
 
-READ_ERRORS = (RasterioError, ProjError, OSError)
-"""What reading a raster raises when the file or the way to it is at fault."""
+READ_ERRORS = (RasterioError, ProjError, OSError, UnicodeDecodeError)
+"""What reading a raster raises when the file or the way to it is at fault; its texts may be in any encoding."""
+
+MAX_BANDS = 1024
+"""Cubes of spectrometers have a few hundred; a damaged header may say any number."""
 
 _MISSING = re.compile(r"no such file|does not exist|response code: ?404|not found", re.IGNORECASE)
 _FORBIDDEN = re.compile(r"response code: ?40[13]|access ?denied|permission denied|InvalidCredentials", re.IGNORECASE)
@@ -42,6 +45,8 @@ def check_usable(dataset: DatasetReader) -> None:
     """Raise Unreadable for a raster that cannot be placed on a body, or has no plain numbers."""
     if dataset.count == 0:
         raise Unreadable("the file has no raster bands")
+    if dataset.count > MAX_BANDS:
+        raise Unreadable(f"it has {dataset.count} bands, and more than {MAX_BANDS} are not read")
     if any(dtype.startswith("complex") for dtype in dataset.dtypes):
         raise Unreadable("its pixels are complex numbers, which have no picture")
     if dataset.crs is None:
@@ -50,3 +55,5 @@ def check_usable(dataset: DatasetReader) -> None:
         raise Unreadable(reason)
     if dataset.transform.is_identity:
         raise Unreadable("it has no geotransform")
+    if dataset.transform.is_degenerate:
+        raise Unreadable("its geotransform gives its pixels no area")

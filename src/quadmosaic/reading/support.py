@@ -17,6 +17,9 @@ def obstacle(header: Header) -> str | None:
         return "no block table"
     if header.etag is None:
         return "no etag"
+    a, b, _, d, e, _ = header.transform
+    if a * e == b * d:
+        return "geotransform"
     dtype = numpy_dtype(tables)
     if dtype is None or dtype.name != header.dtype or header.count != len(tables.bits_per_sample):
         return "sample type"

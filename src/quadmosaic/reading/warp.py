@@ -22,7 +22,7 @@ from quadmosaic.reading.numbers import Bands, Flags
 from quadmosaic.reading.opening import Source, environment, opened
 from quadmosaic.reading.parts import Part as SinglePoints
 from quadmosaic.reading.pictures import Palette, Picture, band_indexes, finished
-from quadmosaic.reading.positions import Floats, Positions, covered, locate, nearest, require_same_body
+from quadmosaic.reading.positions import Floats, Positions, body_of, covered, locate, nearest, require_same_body
 from quadmosaic.reading.resample import AVERAGE, FAST_KERNELS, smooth
 from quadmosaic.reading.windows import Pixels, common_dtype, read_window
 
@@ -47,8 +47,13 @@ def read_raster(source: Source, geobox: GeoBox, options: ReadOptions, *, wanted:
 
 def usable_crs(dataset: DatasetReader) -> str:
     """The raster's CRS as WKT2, once it is clear that the raster can be read."""
-    check_usable(dataset)
-    return str(dataset.crs.to_wkt(version="WKT2_2019"))
+    try:
+        check_usable(dataset)
+        crs = str(dataset.crs.to_wkt(version="WKT2_2019"))
+        body_of(crs)
+    except READ_ERRORS as error:
+        raise Unreadable("its CRS cannot be read") from error
+    return crs
 
 
 def palette_of(dataset: DatasetReader, index: int) -> Palette | None:
