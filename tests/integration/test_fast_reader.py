@@ -294,3 +294,14 @@ async def test_the_event_loop_goes_on_while_blocks_are_decoded(server: RangeServ
     took = time.monotonic() - started
     ticking.cancel()
     assert np.diff(ticks).max() < took / 2
+
+
+async def test_a_huge_block_is_left_to_the_fallback(server: RangeServer, reader: FastReader) -> None:
+    data = np.ones((3, 64, 64), np.uint8)
+    layout = {"tiled": True, "blockxsize": 8192, "blockysize": 4096, "compress": "deflate"}
+    path = write_raster(server.folder / "a.tif", data, crs=MARS, bounds=BOX.bounds, layout=layout)
+    asked = [Granule(id="a", hrefs={"image": str(path)}, footprint=WHOLE)]
+    (layer,) = await read(reader, asked, {"a": await reader.scan(str(path))})
+    assert isinstance(layer, Layer)
+    np.testing.assert_array_equal(layer.bands, data)
+    assert dict(reader.tally.fallbacks) == {"huge block": 1}

@@ -12,13 +12,12 @@ from rasterio.transform import from_bounds
 from rasterio.warp import reproject
 
 from quadmosaic.domain.geobox import GeoBox
+from quadmosaic.reading.kernels import ANTIALIAS_FROM
 from quadmosaic.reading.numbers import Bands, Flags
 from quadmosaic.reading.positions import crs_of, geographic_of, transformer
 
 OPAQUE = 100
 """What a valid pixel has in the alpha band of a warp: a number that every dtype holds."""
-
-_ANTIALIAS_FROM = 2.0
 
 
 def blend(
@@ -68,7 +67,7 @@ def blend(
 
 
 def _kernel_scale(scale: float) -> float:
-    return 1.0 if scale < _ANTIALIAS_FROM else 1 / scale
+    return 1.0 if scale < ANTIALIAS_FROM else 1 / scale
 
 
 @lru_cache(maxsize=256)

@@ -1,5 +1,7 @@
 """Decoding a block: the bytes of one tile of a TIFF to numbers."""
 
+from enum import IntEnum
+
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
@@ -7,9 +9,21 @@ import numpy.typing as npt
 from quadmosaic.domain.granules import BlockTables, Level, LevelKind
 from quadmosaic.reading.numbers import Bands
 
-NONE, LZW, JPEG, DEFLATE, PACKBITS, OLD_DEFLATE, LZMA, ZSTD = 1, 5, 7, 8, 32773, 32946, 34925, 50000
-COMPRESSIONS = frozenset({NONE, LZW, JPEG, DEFLATE, PACKBITS, OLD_DEFLATE, LZMA, ZSTD})
-"""Those that can be decoded here."""
+
+class Compression(IntEnum):
+    """TIFF's numbers of the compressions that can be decoded here."""
+
+    NONE = 1
+    LZW = 5
+    JPEG = 7
+    DEFLATE = 8
+    PACKBITS = 32773
+    OLD_DEFLATE = 32946
+    LZMA = 34925
+    ZSTD = 50000
+
+
+COMPRESSIONS = frozenset(Compression)
 
 _YCBCR = 6
 _KINDS = {1: "u", 2: "i", 3: "f"}
@@ -29,6 +43,12 @@ def numpy_dtype(tables: BlockTables) -> np.dtype[np.generic] | None:
     return np.dtype(f"{kind}{bits // 8}")
 
 
+def block_bytes(level: Level, tables: BlockTables, dtype: np.dtype[np.generic]) -> int:
+    """What a block of an image takes once it is unpacked."""
+    samples = 1 if tables.planar else len(tables.bits_per_sample)
+    return level.block_width * level.block_height * samples * dtype.itemsize
+
+
 def decode_block(raw: bytes | memoryview, level: Level, tables: BlockTables, dtype: np.dtype[np.generic]) -> Bands:
     """(band, height, width) of a block, one band for a plane or a mask. Raises Undecodable.
 
@@ -39,7 +59,7 @@ def decode_block(raw: bytes | memoryview, level: Level, tables: BlockTables, dty
             return _mask(raw, level)
         samples = 1 if tables.planar else len(tables.bits_per_sample)
         shape = (level.block_height, level.block_width, samples)
-        if level.compression == JPEG:
+        if level.compression == Compression.JPEG:
             pixels = _jpeg(raw, level, shape)
         else:
             stored = dtype.newbyteorder(">" if tables.big_endian else "<")
@@ -52,15 +72,15 @@ def decode_block(raw: bytes | memoryview, level: Level, tables: BlockTables, dty
 
 def _unpacked(raw: bytes | memoryview, compression: int, *, size: int) -> bytes | bytearray | memoryview:
     match compression:
-        case 1:
+        case Compression.NONE:
             unpacked: bytes | bytearray | memoryview = bytes(raw)
-        case 5:
+        case Compression.LZW:
             unpacked = imagecodecs.lzw_decode(raw, out=size)
-        case 8 | 32946:
+        case Compression.DEFLATE | Compression.OLD_DEFLATE:
             unpacked = imagecodecs.deflate_decode(raw, out=size)
-        case 32773:
+        case Compression.PACKBITS:
             unpacked = imagecodecs.packbits_decode(raw, out=size)
-        case 34925:
+        case Compression.LZMA:
             unpacked = imagecodecs.lzma_decode(raw, out=size)
         case _:
             unpacked = imagecodecs.zstd_decode(raw, out=size)

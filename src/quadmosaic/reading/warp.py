@@ -1,7 +1,6 @@
 """Reading one raster into one GeoBox."""
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -23,11 +22,8 @@ from quadmosaic.reading.opening import Source, environment, opened
 from quadmosaic.reading.parts import Part as SinglePoints
 from quadmosaic.reading.pictures import Palette, Picture, band_indexes, finished
 from quadmosaic.reading.positions import Floats, Positions, body_of, covered, locate, nearest, require_same_body
-from quadmosaic.reading.resample import AVERAGE, FAST_KERNELS, smooth
+from quadmosaic.reading.resample import AVERAGE, FAST_KERNELS, margin, smooth
 from quadmosaic.reading.windows import Pixels, common_dtype, read_window
-
-_KERNEL_REACH = 4
-"""Pixels around a position that the widest kernel uses, at its plain width."""
 
 
 def read_raster(source: Source, geobox: GeoBox, options: ReadOptions, *, wanted: Callable[[], bool]) -> Picture:
@@ -152,12 +148,12 @@ class Part:
 
     def window(self, image: DatasetReader, kernel: str) -> tuple[int, int, int, int]:
         """Left, top, right, bottom of the image pixels that the kernel needs."""
-        margin = 0 if kernel == NEAREST else math.ceil(_KERNEL_REACH * max(1.0, *self.scale))
+        reach = margin(kernel, self.scale)
         return (
-            max(int(self.columns.min()) - margin, 0),
-            max(int(self.rows.min()) - margin, 0),
-            min(int(self.columns.max()) + margin + 1, image.width),
-            min(int(self.rows.max()) + margin + 1, image.height),
+            max(int(self.columns.min()) - reach, 0),
+            max(int(self.rows.min()) - reach, 0),
+            min(int(self.columns.max()) + reach + 1, image.width),
+            min(int(self.rows.max()) + reach + 1, image.height),
         )
 
 
