@@ -10,8 +10,10 @@ import pytest
 import shapely
 from affine import Affine
 
+from quadmosaic.api.timing import server_timing
 from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.domain.granules import Granule, Header
+from quadmosaic.domain.trace import tracing
 from quadmosaic.ports import Layer, ReadFailure, ReadOptions
 from quadmosaic.reading.fast_reader import FastReader
 from quadmosaic.reading.rasterio_reader import RasterioReader
@@ -305,3 +307,15 @@ async def test_a_huge_block_is_left_to_the_fallback(server: RangeServer, reader:
     assert isinstance(layer, Layer)
     np.testing.assert_array_equal(layer.bands, data)
     assert dict(reader.tally.fallbacks) == {"huge block": 1}
+
+
+async def test_requests_in_vain_are_counted(server: RangeServer, reader: FastReader) -> None:
+    put(server, "a.tif", 3)
+    asked = granules(server, "a.tif")
+    headers = await headers_of(reader, asked, server)
+    (server.folder / "a.tif").unlink()
+    with tracing() as trace:
+        (failure,) = await read(reader, asked, headers)
+    assert isinstance(failure, ReadFailure)
+    assert (trace.tally.requests, trace.tally.failed) == (len(server.take()), 1)
+    assert 'failed;desc="1"' in server_timing(trace)

@@ -158,3 +158,14 @@ def until(is_so: Callable[[], bool], *, at_most_s: float = 10.0) -> None:
     while not is_so():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def test_replies_that_a_limit_cut_are_counted_as_partial(toys: Toys) -> None:
+    toys.publish("m", [write_tile(toys.folder / f"{name}.tif", heights()) for name in ("a", "b")])
+    settings = toys.settings.model_copy(update={"max_granules": 1})
+    with serving(bootstrap.http_app(settings, metrics=True)) as base:
+        reply = httpx.get(f"{base}{url('m')}", params={"pixel_selection": "mean"})
+        counted = httpx.get(f"{base}/metrics").text
+    assert (reply.status_code, reply.headers["x-assets"]) == (200, "a")
+    assert "x-assets-skipped" not in reply.headers
+    assert "quadmosaic_skipped_granules_replies_total 1.0" in counted

@@ -16,7 +16,7 @@ class Metrics:
         self._requests = Counter("quadmosaic_requests", "Requests", ["route", "status"], registry=registry)
         self._seconds = Histogram("quadmosaic_request_seconds", "Seconds a request took", ["route"], registry=registry)
         self._partial = Counter(
-            "quadmosaic_skipped_granules_replies", "Replies with a granule missing", registry=registry
+            "quadmosaic_skipped_granules_replies", "Image replies with a granule missing, or cut", registry=registry
         )
         steps = Histogram(
             "quadmosaic_step_seconds", "Seconds a step took in one request", ["step"], registry=registry,

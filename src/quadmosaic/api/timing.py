@@ -44,7 +44,8 @@ class TimeRequests:
         async def send_timed(message: Message) -> None:
             nonlocal status, is_partial
             if message["type"] == "http.response.start":
-                status, is_partial = message["status"], "x-assets-skipped" in Headers(raw=message["headers"])
+                status, headers = message["status"], Headers(raw=message["headers"])
+                is_partial = "x-assets" in headers and "etag" not in headers
                 if timing := server_timing(trace):
                     MutableHeaders(scope=message).append("Server-Timing", timing)
             await send(message)
@@ -73,6 +74,7 @@ def server_timing(trace: Trace) -> str:
     counts = {
         "granules": tally.fast,
         "covered": tally.covered,
+        "failed": tally.failed,
         "requests": tally.requests,
         "bytes": tally.fetched_bytes,
         "blocks": tally.blocks,

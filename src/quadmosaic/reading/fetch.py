@@ -114,13 +114,14 @@ async def _counted(
 ) -> Found:
     trace = current_trace()
     async with gates[0], gates[1]:
+        for tally in (total, trace.tally):
+            tally.requests += 1
         with trace.timing(Step.FETCH):
             if isinstance(place.store, HttpFile):
                 found = await _from_host(place.store, etag, start, stop, most=most)
             else:
                 found = await _from_store(place.store, place.key, etag, start, stop)
     for tally in (total, trace.tally):
-        tally.requests += 1
         tally.fetched_bytes += len(found.raw)
     return found
 

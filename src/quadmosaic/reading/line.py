@@ -1,6 +1,7 @@
 """The line from a worker thread to the event loop, which makes its requests."""
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
@@ -50,6 +51,11 @@ class Line:
         if not self.is_open:
             raise _given_up()
         return await request()
+
+    def note(self, noted: Callable[[], object]) -> None:
+        """Have something noted where the event loop runs, before it hears of the read's end."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(noted)
 
     def end(self) -> None:
         """Stop what is under way, and let nothing more begin."""

@@ -47,9 +47,12 @@ class RemoteFile(MultiByteRangeResourceContainer):  # type: ignore[misc]
         self._size = None if header is None else header.size
         self._chunks: dict[int, bytes] = {}
         if self.prefix:
-            total.opened += 1
-            line.trace.tally.opened += 1
+            line.note(self._count_opened)
         self.fault: Unreadable | Replaced | Unfit | None = None
+
+    def _count_opened(self) -> None:
+        for tally in (self._total, self._line.trace.tally):
+            tally.opened += 1
 
     @property
     def href(self) -> str:
