@@ -319,3 +319,18 @@ async def test_requests_in_vain_are_counted(server: RangeServer, reader: FastRea
     assert isinstance(failure, ReadFailure)
     assert (trace.tally.requests, trace.tally.failed) == (len(server.take()), 1)
     assert 'failed;desc="1"' in server_timing(trace)
+
+
+async def test_a_record_of_the_file_that_took_another_s_place_counts_again(
+    server: RangeServer, reader: FastReader
+) -> None:
+    put(server, "a.tif", 3)
+    asked = granules(server, "a.tif")
+    old = await headers_of(reader, asked, server)
+    put(server, "a.tif", 200)
+    await read(reader, asked, old)
+    new = await headers_of(reader, asked, server)
+    (layer,) = await read(reader, asked, new)
+    assert isinstance(layer, Layer)
+    assert layer.bands.max() == 200
+    assert (reader.tally.fast, reader.tally.scanned) == (1, 0)

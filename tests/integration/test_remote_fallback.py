@@ -157,6 +157,12 @@ async def test_a_replaced_file_is_read_as_it_is_now(server: RangeServer, reader:
     pixels = put(server, key, seed=2, options={"compress": "WEBP", "quality": 60, "blocksize": 128})
     answer, _ = await read(reader, server, key, header)
     np.testing.assert_array_equal(bands(answer), inside(pixels))
+    assert reader.replaced == {f"{server.url}/{key}"}
+    await read(reader, server, key, header)
+    server.take()
+    answer, _ = await read(reader, server, key, header)
+    np.testing.assert_array_equal(bands(answer), inside(pixels))
+    assert [request.span[0] == 0 for request in server.take() if request.span] == [False]
 
 
 async def test_a_weak_etag_is_compared_where_it_cannot_be_a_condition(

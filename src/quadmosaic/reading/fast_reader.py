@@ -24,6 +24,7 @@ from quadmosaic.reading.levels import check_kernels
 from quadmosaic.reading.plan import Plan
 from quadmosaic.reading.planning import Planned, covered_by_better
 from quadmosaic.reading.raster_read import Engine, RasterRead
+from quadmosaic.reading.stale import Noticing, Stale
 
 MEGABYTE = 1 << 20
 
@@ -69,6 +70,7 @@ class FastReader:
             planner=self._planner,
             workers=pool,
             tally=tally,
+            stale=fallback.stale if isinstance(fallback, Noticing) else Stale(),
         )
 
     @property
@@ -79,7 +81,7 @@ class FastReader:
     @property
     def replaced(self) -> frozenset[str]:
         """hrefs whose files are no longer those that were scanned."""
-        return frozenset(self._engine.stale)
+        return self._engine.stale.hrefs
 
     async def read(
         self,

@@ -1,7 +1,7 @@
 """What GDAL reads of one file: a picture, or its header; over the network through requests of our own."""
 
+from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -29,14 +29,24 @@ class GdalRead:
     hosts: HostGates
     tally: Tally
 
-    def picture(self, geobox: GeoBox, options: ReadOptions, header: Header | None) -> Picture:
-        """Blocks. Raises Unreadable; where the header record is out of date, what the file says itself counts."""
+    def picture(
+        self, geobox: GeoBox, options: ReadOptions, header: Header | None, *, on_replaced: Callable[[], object]
+    ) -> Picture:
+        """Blocks. Raises Unreadable; where the header record is out of date, what the file says itself counts.
+
+        `on_replaced` is called on the event loop then.
+        """
         read = partial(read_raster, geobox=geobox, options=options, wanted=lambda: self.line.is_open)
         if not self.place.is_remote:
             return read(self.place)
         for known in (header, None):
-            with suppress(Replaced, Unfit):
+            try:
                 return checked(self._remote(known), read)
+            except Replaced:
+                if known is not None:
+                    self.line.note(on_replaced)
+            except Unfit:
+                continue
         raise Unreadable(CHANGED, passing=True)
 
     async def header(self, pool: Executor) -> Header:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from quadmosaic.domain.errors import Invalid
-from quadmosaic.ports import ReadOptions
+from quadmosaic.domain.granules import Granule
+from quadmosaic.ports import Layer, ReadOptions
 from quadmosaic.reading.numbers import Bands, Flags, fit
 
 type Palette = dict[int, tuple[int, int, int, int]]
@@ -63,4 +64,16 @@ def finished(
         band_names=tuple(f"b{index}" for index in indexes),
         nodata=nodata,
         palette=palette,
+    )
+
+
+def layer_of(granule: Granule, picture: Picture) -> Layer:
+    """A picture as the layer of its granule."""
+    return Layer(
+        granule=granule,
+        bands=picture.bands,
+        valid=picture.valid,
+        band_names=picture.band_names,
+        nodata=picture.nodata,
+        palette=picture.palette,
     )

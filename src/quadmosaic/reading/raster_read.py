@@ -1,10 +1,9 @@
 """Reading one granule: planned, fetched, decoded and drawn, or left to the fallback where that is not possible."""
 
 import asyncio
-from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.geobox import GeoBox
@@ -13,34 +12,15 @@ from quadmosaic.domain.trace import Step, Tally, Trace, timed
 from quadmosaic.ports import NO_HEADERS, GranuleReader, Layer, ReadFailure, ReadOptions
 from quadmosaic.reading.access import Places
 from quadmosaic.reading.block_shelf import BlockShelf
-from quadmosaic.reading.byte_cache import ByteCache
 from quadmosaic.reading.decode import Undecodable
 from quadmosaic.reading.draw import draw
 from quadmosaic.reading.faults import Replaced, Unfit, Unreadable
 from quadmosaic.reading.gates import HostGates
 from quadmosaic.reading.header_shelf import HeaderShelf
-from quadmosaic.reading.pictures import Picture
+from quadmosaic.reading.pictures import Picture, layer_of
 from quadmosaic.reading.plan import Plan
 from quadmosaic.reading.planning import Planned, plan_all
-
-_MOST_STALE = 4096
-"""hrefs remembered as replaced. Of one that is forgotten the index's record is tried again, in vain, by If-Match."""
-
-
-class Stale:
-    """hrefs whose files are no longer those of the index's header records, the latest ones."""
-
-    def __init__(self, capacity: int = _MOST_STALE) -> None:
-        self._hrefs: ByteCache[str, str] = ByteCache(capacity=capacity)
-
-    def __contains__(self, href: str) -> bool:
-        return self._hrefs.get(href) is not None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._hrefs)
-
-    def add(self, href: str) -> None:
-        self._hrefs.put(href, href, weight=1)
+from quadmosaic.reading.stale import Stale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +35,16 @@ class Engine:
     planner: Executor
     workers: Executor
     tally: Tally
-    stale: Stale = field(default_factory=Stale)
+    stale: Stale
 
     def known_header(self, href: str, given: Header | None) -> Header | None:
         """The header record that holds for an href as far as is known without reading."""
-        return given if given is not None and href not in self.stale else self.headers.kept(href)
+        return given if given is not None and (href, given.etag) not in self.stale else self.headers.kept(href)
+
+    def mark_stale(self, href: str, etag: str | None) -> None:
+        """Have the file scanned before it is read again."""
+        self.stale.add(href, etag)
+        self.headers.forget(href)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,12 +80,11 @@ class RasterRead:
         if isinstance(planned, str):
             return await self._slowly(granule, planned, header)
         try:
-            return layer(granule, await self._fast(href, planned))
+            return layer_of(granule, await self._fast(href, planned))
         except Unreadable as fault:
             return ReadFailure(granule, fault.reason)
         except Replaced:
-            self.engine.stale.add(href)
-            self.engine.headers.forget(href)
+            self.engine.mark_stale(href, planned.header.etag)
             return await self._slowly(granule, "replaced file", None)
         except Unfit:
             return await self._slowly(granule, "no byte ranges", None)
@@ -111,7 +95,7 @@ class RasterRead:
         """The layer of a granule that need not be read."""
         for tally in self._tallies:
             tally.covered += 1
-        return layer(granule, draw(replace(plan, parts=()), {}))
+        return layer_of(granule, draw(replace(plan, parts=()), {}))
 
     def count_failure(self) -> None:
         """Note a granule that was not read."""
@@ -143,24 +127,17 @@ class RasterRead:
             tally.fallbacks[reason] += 1
         unhurried = replace(self.options, timeout_s=None)
         headers = NO_HEADERS if header is None else {granule.id: header}
+        record = granule.hrefs[self.options.asset], None if header is None else header.etag
+        was_stale = record in self.engine.stale
         with self.trace.timing(Step.FALLBACK):
             async with aclosing(
                 self.engine.fallback.read([granule], self.geobox, unhurried, headers=headers)
             ) as answers:
-                return await anext(answers)
+                answer = await anext(answers)
+        if not was_stale and record in self.engine.stale:
+            self.engine.mark_stale(*record)
+        return answer
 
     @property
     def _tallies(self) -> tuple[Tally, Tally]:
         return self.engine.tally, self.trace.tally
-
-
-def layer(granule: Granule, picture: Picture) -> Layer:
-    """A picture as the layer of its granule."""
-    return Layer(
-        granule=granule,
-        bands=picture.bands,
-        valid=picture.valid,
-        band_names=picture.band_names,
-        nodata=picture.nodata,
-        palette=picture.palette,
-    )

@@ -25,6 +25,8 @@ from quadmosaic.reading.http_hosts import Permits
 from quadmosaic.reading.identity import identity
 from quadmosaic.reading.levels import check_kernels
 from quadmosaic.reading.line import Line
+from quadmosaic.reading.pictures import layer_of
+from quadmosaic.reading.stale import Stale
 
 if TYPE_CHECKING:
     from quadmosaic.reading.gdal_read import GdalRead
@@ -35,7 +37,8 @@ _log = logging.getLogger(__name__)
 class RasterioReader:
     """Implements ports.GranuleReader; reads at most `max_reads` files at a time, over all its streams.
 
-    `tally` counts its requests, and the files that it opened from their header records.
+    `tally` counts its requests, and the files that it opened from their header records; `stale` are the records that
+    turned out to be of other files.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class RasterioReader:
         self._hosts = HostGates(host_requests)
         self._pool = ThreadPoolExecutor(max_workers=max_reads, thread_name_prefix="raster")
         self.tally = Tally()
+        self.stale = Stale()
 
     async def read(
         self,
@@ -113,18 +117,13 @@ class RasterioReader:
     def _read_granule(
         self, granule: Granule, geobox: GeoBox, options: ReadOptions, header: Header | None, line: Line
     ) -> Layer | ReadFailure:
-        if options.asset not in granule.hrefs:
+        href = granule.hrefs.get(options.asset)
+        if href is None:
             return ReadFailure(granule, f"it has no asset {options.asset!r}")
         try:
-            place = self._places.find(granule.hrefs[options.asset])
-            picture = self._by_gdal(place, line).picture(geobox, options, header)
+            read = self._by_gdal(self._places.find(href), line)
+            replaced = partial(self.stale.add, href, None if header is None else header.etag)
+            picture = read.picture(geobox, options, header, on_replaced=replaced)
         except Unreadable as fault:
             return ReadFailure(granule, fault.reason)
-        return Layer(
-            granule=granule,
-            bands=picture.bands,
-            valid=picture.valid,
-            band_names=picture.band_names,
-            nodata=picture.nodata,
-            palette=picture.palette,
-        )
+        return layer_of(granule, picture)
