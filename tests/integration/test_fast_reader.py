@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+import tracemalloc
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +17,10 @@ from quadmosaic.domain.geobox import GeoBox
 from quadmosaic.domain.granules import Granule, Header
 from quadmosaic.domain.trace import tracing
 from quadmosaic.ports import Layer, ReadFailure, ReadOptions
-from quadmosaic.reading.fast_reader import FastReader
+from quadmosaic.reading.fast_reader import MEGABYTE, FastReader
 from quadmosaic.reading.rasterio_reader import RasterioReader
 from range_server import RangeServer
-from rasters import write_raster
+from rasters import waves, write_raster
 
 MARS = "IAU_2015:49910"
 BOX = GeoBox(MARS, (0.0, 0.0, 6400.0, 6400.0), 64, 64)
@@ -298,6 +300,99 @@ async def test_the_event_loop_goes_on_while_blocks_are_decoded(server: RangeServ
     assert np.diff(ticks).max() < took / 2
 
 
+def polar(folder: Path, count: int) -> list[Granule]:
+    """Granules of one polar raster, whose pixels every GeoBox of MERCATOR has to be turned to."""
+    path = write_raster(folder / "polar.tif", waves("uint8"), crs="IAU_2015:49930", bounds=(-2e6, -2e6, 2e6, 2e6))
+    return [
+        Granule(id=f"g{i}", hrefs={"image": str(path)}, footprint=shapely.box(-180, 60, 180, 90)) for i in range(count)
+    ]
+
+
+def north(size: int) -> GeoBox:
+    """A square between Mars's northern mid-latitudes and its pole, of so many pixels a side."""
+    return GeoBox(MARS, (0.2e6, 3.6e6, 1.8e6, 5.2e6), size, size)
+
+
+async def test_planning_ends_at_the_deadline(server: RangeServer, reader: FastReader) -> None:
+    asked = polar(server.folder, 16)
+    headers = dict.fromkeys((granule.id for granule in asked), await reader.scan(asked[0].hrefs["image"]))
+    await read(reader, asked[:1], headers, north(900))
+    started = time.monotonic()
+    await read(reader, asked[:1], headers, north(1000))
+    alone_s = time.monotonic() - started
+    started = time.monotonic()
+    answers = await read(reader, asked, headers, north(1001), timeout_s=alone_s)
+    assert time.monotonic() - started < 6 * alone_s
+    assert [answer.granule.id for answer in answers] == [granule.id for granule in asked]
+    assert isinstance(answers[-1], ReadFailure)
+    assert "deadline" in answers[-1].reason
+
+
+async def test_a_tile_does_not_wait_for_the_plans_of_a_large_image(server: RangeServer, reader: FastReader) -> None:
+    asked = polar(server.folder, 8)
+    headers = dict.fromkeys((granule.id for granule in asked), await reader.scan(asked[0].hrefs["image"]))
+    await read(reader, asked[:1], headers, north(64))
+    started = time.monotonic()
+    image = asyncio.create_task(read(reader, asked, headers, north(1500)))
+    await asyncio.sleep(0.05)
+    (tile,) = await read(reader, asked[:1], headers, north(256))
+    tile_s = time.monotonic() - started
+    assert isinstance(tile, Layer)
+    assert all(isinstance(answer, Layer) for answer in await image)
+    assert tile_s < (time.monotonic() - started) / 3
+
+
+async def peak_bytes(reader: FastReader, asked: Sequence[Granule], header: Header, box: GeoBox) -> int:
+    """Bytes that were held at most; the caller forgets each layer at once."""
+    headers = dict.fromkeys((granule.id for granule in asked), header)
+    tracemalloc.start()
+    async with aclosing(reader.read(asked, box, ReadOptions(asset="image"), headers=headers)) as answers:
+        async for answer in answers:
+            assert isinstance(answer, Layer)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+async def test_memory_does_not_grow_with_the_granules_of_a_large_image(server: RangeServer, reader: FastReader) -> None:
+    asked = polar(server.folder, 12)
+    header = await reader.scan(asked[0].hrefs["image"])
+    await read(reader, asked[:1], {"g0": header}, north(64))
+    few = await peak_bytes(reader, asked[:4], header, north(1500))
+    assert await peak_bytes(reader, asked, header, north(1501)) < 1.6 * few
+
+
+async def test_memory_does_not_grow_with_granules_without_overviews(
+    server: RangeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quadmosaic.reading.fast_reader.IMAGE_BYTES", 1 << 23)
+    fallback = RasterioReader(buckets={}, max_reads=1)
+    reader = FastReader(fallback, buckets={}, block_cache_bytes=1)
+    data = np.tile(waves("float32"), (1, 5, 5))
+    layout = {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate"}
+    names = [f"{i}.tif" for i in range(12)]
+    for name in names:
+        write_raster(server.folder / name, data, crs=MARS, bounds=BOX.bounds, layout=layout)
+    asked = [Granule(id=name, hrefs={"image": str(server.folder / name)}, footprint=WHOLE) for name in names]
+    header = await reader.scan(str(server.folder / names[0]))
+    headers = {granule.id: await reader.scan(granule.hrefs["image"]) for granule in asked}
+    assert all(isinstance(answer, Layer) for answer in await read(reader, asked, headers))
+    assert await peak_bytes(reader, asked[:1] * 12, header, BOX) < 3 * (1 << 23)
+    reader.close()
+    fallback.close()
+
+
+async def test_coordinates_are_kept_up_to_so_many_bytes(server: RangeServer, reader: FastReader) -> None:
+    asked = polar(server.folder, 1)
+    headers = {"g0": await reader.scan(asked[0].hrefs["image"])}
+    tracemalloc.start()
+    for size in range(1000, 1020):
+        await read(reader, asked, headers, north(size))
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert kept < 160 * MEGABYTE
+
+
 async def test_a_huge_block_is_left_to_the_fallback(server: RangeServer, reader: FastReader) -> None:
     data = np.ones((3, 64, 64), np.uint8)
     layout = {"tiled": True, "blockxsize": 8192, "blockysize": 4096, "compress": "deflate"}
@@ -307,18 +402,6 @@ async def test_a_huge_block_is_left_to_the_fallback(server: RangeServer, reader:
     assert isinstance(layer, Layer)
     np.testing.assert_array_equal(layer.bands, data)
     assert dict(reader.tally.fallbacks) == {"huge block": 1}
-
-
-async def test_requests_in_vain_are_counted(server: RangeServer, reader: FastReader) -> None:
-    put(server, "a.tif", 3)
-    asked = granules(server, "a.tif")
-    headers = await headers_of(reader, asked, server)
-    (server.folder / "a.tif").unlink()
-    with tracing() as trace:
-        (failure,) = await read(reader, asked, headers)
-    assert isinstance(failure, ReadFailure)
-    assert (trace.tally.requests, trace.tally.failed) == (len(server.take()), 1)
-    assert 'failed;desc="1"' in server_timing(trace)
 
 
 async def test_a_record_of_the_file_that_took_another_s_place_counts_again(
@@ -334,3 +417,27 @@ async def test_a_record_of_the_file_that_took_another_s_place_counts_again(
     assert isinstance(layer, Layer)
     assert layer.bands.max() == 200
     assert (reader.tally.fast, reader.tally.scanned) == (1, 0)
+
+
+async def test_requests_in_vain_are_counted(server: RangeServer, reader: FastReader) -> None:
+    put(server, "a.tif", 3)
+    asked = granules(server, "a.tif")
+    headers = await headers_of(reader, asked, server)
+    (server.folder / "a.tif").unlink()
+    with tracing() as trace:
+        (failure,) = await read(reader, asked, headers)
+    assert isinstance(failure, ReadFailure)
+    assert (trace.tally.requests, trace.tally.failed) == (len(server.take()), 1)
+    assert 'failed;desc="1"' in server_timing(trace)
+
+
+async def test_until_full_a_large_covered_granule_holds_no_pixels(server: RangeServer, reader: FastReader) -> None:
+    asked = polar(server.folder, 3)
+    headers = dict.fromkeys((granule.id for granule in asked), await reader.scan(asked[0].hrefs["image"]))
+    first, *others = await read(reader, asked, headers, north(800), until_full=True)
+    assert isinstance(first, Layer)
+    for other in others:
+        assert isinstance(other, Layer)
+        assert (other.bands.shape, other.bands.dtype) == (first.bands.shape, first.bands.dtype)
+        assert not other.mask.any()
+    assert (reader.tally.fast, reader.tally.covered) == (1, 2)

@@ -44,10 +44,13 @@ class Coordinates:
     y: Floats
     separable: bool
 
+    @property
+    def nbytes(self) -> int:
+        return self.x.nbytes + self.y.nbytes
 
-@lru_cache(maxsize=32)
+
 def coordinates(geobox: GeoBox, crs: str) -> Coordinates:
-    """Coordinates of pixel centres; the last ones are kept. Both CRSs must be of one body."""
+    """Coordinates of pixel centres. Both CRSs must be of one body."""
     gx, gy = centres(geobox)
     if _is_same(geobox.crs, crs):
         return Coordinates(x=gx[None, :], y=gy[:, None], separable=True)

@@ -1,5 +1,6 @@
 """Which overview to read and with which kernel: the choices that every reader must make alike."""
 
+import math
 from collections.abc import Sequence
 
 from quadmosaic.domain.errors import Invalid
@@ -13,6 +14,10 @@ KERNELS = frozenset(
 """The resampling names that can be used, as in rasterio."""
 
 _ROUNDING = 1.01
+
+MAX_WINDOW_PIXELS = 1 << 24
+MAX_WINDOW_BYTES = 1 << 27
+"""Larger windows are read thinned out: only rasters without overviews come to this."""
 
 
 def check_kernels(options: ReadOptions) -> None:
@@ -30,6 +35,11 @@ def choose_level(widths: Sequence[float], scale: float) -> int:
     """
     reductions = [widths[0] / width for width in widths]
     return max(i for i, reduction in enumerate(reductions) if i == 0 or reduction <= scale * _ROUNDING)
+
+
+def thinning(area: int, *, pixel_bytes: int) -> int:
+    """Each how manyth column and row of a window is read, so that it fits into memory; 1 where all are."""
+    return max(1, math.ceil(math.sqrt(area / min(MAX_WINDOW_PIXELS, MAX_WINDOW_BYTES // pixel_bytes))))
 
 
 def choose_kernel(options: ReadOptions, *, same_crs: bool, palette: bool) -> str:

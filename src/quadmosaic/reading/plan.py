@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 from affine import Affine
 
 from quadmosaic.domain.geobox import GeoBox
@@ -10,15 +11,16 @@ from quadmosaic.domain.granules import BlockTables, Header, Level, LevelKind
 from quadmosaic.ports import ReadOptions
 from quadmosaic.reading.blocks import Block, blocks_of
 from quadmosaic.reading.coordinates import Coordinates
-from quadmosaic.reading.levels import choose_kernel, choose_level
+from quadmosaic.reading.decode import block_bytes
+from quadmosaic.reading.levels import choose_kernel, choose_level, thinning
 from quadmosaic.reading.numbers import Flags
 from quadmosaic.reading.parts import Part, parts_of
 from quadmosaic.reading.pictures import Palette, band_indexes
 from quadmosaic.reading.placement import Placement, place
 from quadmosaic.reading.resample import AVERAGE, FAST_KERNELS, margin
 
-MAX_PIXELS = 1 << 24
-"""Larger windows are left to the reader that thins them out."""
+HUGE = "huge window"
+"""Why a window is left to the reader that thins it out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -43,6 +45,13 @@ class Plan:
     inside: Flags
     parts: tuple[Part, ...]
     blocks: tuple[Block, ...]
+
+    @property
+    def source_bytes(self) -> int:
+        """What the blocks take once they are unpacked, and the windows that are put together from them."""
+        block = block_bytes(self.tables.levels[self.image], self.tables, np.dtype(self.header.dtype))
+        window = sum(part.area for part in self.parts) * _pixel_bytes(self.header, self.indexes)
+        return len(self.blocks) * block + window
 
 
 def plan_read(header: Header, found: Coordinates, geobox: GeoBox, options: ReadOptions) -> Plan | str:
@@ -69,7 +78,7 @@ def plan_read(header: Header, found: Coordinates, geobox: GeoBox, options: ReadO
     reason = (
         (None if kernel in FAST_KERNELS else f"kernel {kernel}")
         or ("mask without this overview" if mask is None and _has_masks(tables) else None)
-        or ("huge window" if sum(part.area for part in parts) > MAX_PIXELS else None)
+        or (HUGE if thinning(sum(part.area for part in parts), pixel_bytes=_pixel_bytes(header, indexes)) > 1 else None)
     )
     if reason is not None:
         return reason
@@ -93,6 +102,10 @@ def plan_read(header: Header, found: Coordinates, geobox: GeoBox, options: ReadO
         parts=parts,
         blocks=tuple(blocks),
     )
+
+
+def _pixel_bytes(header: Header, indexes: tuple[int, ...]) -> int:
+    return len(indexes) * np.dtype(header.dtype).itemsize
 
 
 def _choose_image(header: Header, tables: BlockTables, placement: Placement) -> int:

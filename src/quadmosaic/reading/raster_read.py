@@ -1,9 +1,12 @@
 """Reading one granule: planned, fetched, decoded and drawn, or left to the fallback where that is not possible."""
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import Executor
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from quadmosaic.domain.errors import Invalid
 from quadmosaic.domain.geobox import GeoBox
@@ -12,27 +15,30 @@ from quadmosaic.domain.trace import Step, Tally, Trace, timed
 from quadmosaic.ports import NO_HEADERS, GranuleReader, Layer, ReadFailure, ReadOptions
 from quadmosaic.reading.access import Places
 from quadmosaic.reading.block_shelf import BlockShelf
+from quadmosaic.reading.budget import Budget
 from quadmosaic.reading.decode import Undecodable
 from quadmosaic.reading.draw import draw
 from quadmosaic.reading.faults import Replaced, Unfit, Unreadable
 from quadmosaic.reading.gates import HostGates
 from quadmosaic.reading.header_shelf import HeaderShelf
+from quadmosaic.reading.levels import MAX_WINDOW_BYTES
 from quadmosaic.reading.pictures import Picture, layer_of
-from quadmosaic.reading.plan import Plan
-from quadmosaic.reading.planning import Planned, plan_all
+from quadmosaic.reading.plan import HUGE, Plan
+from quadmosaic.reading.planner import Planner
+from quadmosaic.reading.planning import Planned
 from quadmosaic.reading.stale import Stale
 
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """What all reads share. Plans are made by one thread, since every thread needs transformers of its own."""
+    """What all reads share; `stale` are the header records that no longer hold."""
 
     fallback: GranuleReader
     places: Places
     hosts: HostGates
     headers: HeaderShelf
     blocks: BlockShelf
-    planner: Executor
+    planner: Planner
     workers: Executor
     tally: Tally
     stale: Stale
@@ -49,20 +55,18 @@ class Engine:
 
 @dataclass(frozen=True, kw_only=True)
 class RasterRead:
-    """The reads of one image; `slots` bounds its requests, `trace` is that of its caller."""
+    """The reads of one image; `slots` bounds its requests, `room` its memory, `trace` is that of its caller."""
 
     engine: Engine
     geobox: GeoBox
     options: ReadOptions
     slots: asyncio.Semaphore
+    room: Budget
     trace: Trace
 
-    async def plan(self, headers: list[Header]) -> list[Planned]:
+    async def plan(self, headers: Sequence[Header]) -> list[Planned]:
         """Plans for headers that are known, in one go."""
-        loop = asyncio.get_running_loop()
-        plans, seconds = await loop.run_in_executor(
-            self.engine.planner, timed, plan_all, headers, self.geobox, self.options
-        )
+        plans, seconds = await self.engine.planner.plan(headers, self.geobox, self.options)
         self.trace.add(Step.PLAN, seconds)
         return plans
 
@@ -92,10 +96,15 @@ class RasterRead:
             return await self._slowly(granule, "damaged block", header)
 
     def covered(self, granule: Granule, plan: Plan) -> Layer:
-        """The layer of a granule that need not be read."""
+        """The layer of a granule that need not be read: one empty pixel, as often as the GeoBox has pixels."""
         for tally in self._tallies:
             tally.covered += 1
-        return layer_of(granule, draw(replace(plan, parts=()), {}))
+        pixel = replace(self.geobox, width=1, height=1)
+        picture = draw(replace(plan, geobox=pixel, inside=np.zeros((1, 1), np.bool_), parts=()), {})
+        shape = self.geobox.height, self.geobox.width
+        bands = np.broadcast_to(picture.bands, (len(picture.bands), *shape))
+        valid = np.broadcast_to(picture.valid, (len(picture.valid), *shape))
+        return layer_of(granule, replace(picture, bands=bands, valid=valid))
 
     def count_failure(self) -> None:
         """Note a granule that was not read."""
@@ -113,9 +122,11 @@ class RasterRead:
     async def _fast(self, href: str, plan: Plan) -> Picture:
         engine = self.engine
         place = engine.places.find(href)
-        blocks = await engine.blocks.get(plan, place, (self.slots, engine.hosts.enter(place)))
-        loop = asyncio.get_running_loop()
-        picture, seconds = await loop.run_in_executor(engine.workers, timed, draw, plan, blocks)
+        async with self.room.holding(plan.source_bytes):
+            blocks = await engine.blocks.get(plan, place, (self.slots, engine.hosts.enter(place)))
+            loop = asyncio.get_running_loop()
+            picture, seconds = await loop.run_in_executor(engine.workers, timed, draw, plan, blocks)
+            del blocks
         self.trace.add(Step.RESAMPLE, seconds)
         for tally in self._tallies:
             tally.fast += 1
@@ -127,12 +138,12 @@ class RasterRead:
             tally.fallbacks[reason] += 1
         unhurried = replace(self.options, timeout_s=None)
         headers = NO_HEADERS if header is None else {granule.id: header}
+        reading = self.engine.fallback.read([granule], self.geobox, unhurried, headers=headers)
+        room = self.room.holding(MAX_WINDOW_BYTES) if reason == HUGE else nullcontext()
         record = granule.hrefs[self.options.asset], None if header is None else header.etag
         was_stale = record in self.engine.stale
         with self.trace.timing(Step.FALLBACK):
-            async with aclosing(
-                self.engine.fallback.read([granule], self.geobox, unhurried, headers=headers)
-            ) as answers:
+            async with room, aclosing(reading) as answers:
                 answer = await anext(answers)
         if not was_stale and record in self.engine.stale:
             self.engine.mark_stale(*record)

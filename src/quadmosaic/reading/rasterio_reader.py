@@ -18,7 +18,7 @@ from quadmosaic.domain.trace import Tally
 from quadmosaic.ports import NO_HEADERS, Layer, ReadFailure, ReadOptions
 from quadmosaic.reading.access import Place, Places
 from quadmosaic.reading.ahead import ahead_of
-from quadmosaic.reading.deadline import outcome_of
+from quadmosaic.reading.deadline import Deadline
 from quadmosaic.reading.faults import Unreadable
 from quadmosaic.reading.gates import HOST_REQUESTS, HostGates
 from quadmosaic.reading.http_hosts import Permits
@@ -66,9 +66,8 @@ class RasterioReader:
     ) -> AsyncGenerator[Layer | ReadFailure, None]:
         """As in ports.GranuleReader. Raises Invalid for "bidx", "resampling" and "reproject" that nothing has."""
         check_kernels(options)
-        loop = asyncio.get_running_loop()
-        deadline = None if options.timeout_s is None else loop.time() + options.timeout_s
-        ahead = ahead_of(geobox)
+        loop, deadline = asyncio.get_running_loop(), Deadline(options.timeout_s)
+        ahead = ahead_of(geobox, options, headers.values())
         under_way: deque[tuple[asyncio.Future[Layer | ReadFailure], Line]] = deque()
         waiting = iter(granules)
         try:
@@ -79,7 +78,7 @@ class RasterioReader:
                     under_way.append((loop.run_in_executor(self._pool, read), line))
                 future, line = under_way.popleft()
                 try:
-                    yield await outcome_of(future, granule, deadline, options.timeout_s)
+                    yield await deadline.outcome_of(future, granule)
                 finally:
                     line.end()
         finally:

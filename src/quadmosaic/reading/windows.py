@@ -7,10 +7,8 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
+from quadmosaic.reading.levels import thinning
 from quadmosaic.reading.numbers import Bands, Flags, equals_nodata, is_number
-
-MAX_PIXELS = 1 << 24
-"""Larger windows are read thinned out: only rasters without overviews come to this."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -44,12 +42,12 @@ def read_window(
     A pixel is valid where all that the file says allows it: nodata, mask, alpha; NaN never is.
     """
     left, top, right, bottom = window
-    step = max(1, int(np.ceil(np.sqrt((right - left) * (bottom - top) / MAX_PIXELS))))
+    dtype = common_dtype(dataset, indexes)
+    step = thinning((right - left) * (bottom - top), pixel_bytes=len(indexes) * dtype.itemsize)
     left, top = left - left % step, top - top % step
     right, bottom = min(-(-right // step) * step, dataset.width), min(-(-bottom // step) * step, dataset.height)
     where = Window(left, top, right - left, bottom - top)
     shape = (-(-(bottom - top) // step), -(-(right - left) // step))
-    dtype = common_dtype(dataset, indexes)
     bands = dataset.read(list(indexes), window=where, out_shape=(len(indexes), *shape), out_dtype=dtype)
     stated = _stated_validity(dataset, where, shape)
     valid = np.empty(bands.shape, np.bool_)
