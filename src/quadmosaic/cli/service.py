@@ -76,11 +76,14 @@ async def _within(settings: Settings, method: str, path: str, body: object) -> R
         "client": ("127.0.0.1", 0),
         "server": ("localhost", 80),
     }
-    content = b"" if body is None else json.dumps(body).encode()
+    asked = [{"type": "http.request", "body": b"" if body is None else json.dumps(body).encode(), "more_body": False}]
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": content, "more_body": False}
+        if not asked:
+            # Who asks here stays until there is an answer.
+            await asyncio.Event().wait()
+        return asked.pop()
 
     async def send(message: Any) -> None:
         sent.append(cast("dict[str, Any]", message))
