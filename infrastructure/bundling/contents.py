@@ -6,6 +6,7 @@ COMMANDS = frozenset({"markdown-it-py", "mdurl", "prometheus-client", "pygments"
 SERVER = frozenset({"uvicorn"})
 PICTURES = frozenset({"pillow"})
 """planetcantile wants it for its documentation; of planetcantile only the files are used."""
+FILTERS = frozenset({"cql2"})
 NOWHERE = COMMANDS | SERVER | PICTURES
 RASTERS = frozenset({"affine", "async-tiff", "color-operations", "imagecodecs", "numexpr", "rasterio", "rio-tiler"})
 CATALOGS = frozenset({"charset-normalizer", "pystac", "pystac-client", "requests"})
@@ -23,7 +24,7 @@ class Contents:
 FUNCTIONS = {
     "api": Contents(),
     "registry": Contents(without=NOWHERE | RASTERS | CATALOGS, has_rasters=False),
-    "build": Contents(),
+    "build": Contents(without=NOWHERE | FILTERS),
 }
 ARCHITECTURES = ("arm64", "x86_64")
 PYTHON = (3, 13)
