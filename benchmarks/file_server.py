@@ -20,7 +20,7 @@ server {{ listen {port}; {places} }} }}
 
 
 def conf(folder: Path, log: Path, port: int, *, daemon: bool = True) -> str:
-    """nginx's configuration: the folder once for each side, so that the log tells them apart."""
+    """nginx's configuration: the folder is the bucket of each side, so that the log tells them apart."""
     places = " ".join(f"location /{side}/ {{ alias {folder.resolve()}/; }}" for side in SIDES)
     return _CONF.format(daemon="on" if daemon else "off", log=log.resolve(), port=port, places=places)
 

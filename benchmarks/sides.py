@@ -1,4 +1,7 @@
-"""The two sides of a comparison: equal mosaics of equal files, a process of each, a tile's address at both."""
+"""The two sides of a comparison: equal mosaics of equal files, a process of each, a tile's address at both.
+
+Both read the files as objects of S3, each from a bucket of its own name, which the range server stands in for.
+"""
 
 import asyncio
 import json
@@ -11,13 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pyproj
 from file_server import SIDES, answers, free_port
 from tile_scenes import Scene
 
 from quadmosaic import bootstrap
-from quadmosaic.config import Settings
+from quadmosaic.config import BucketSettings, Settings
 from quadmosaic.domain import grids
 from quadmosaic.domain.grids import Tile
 from quadmosaic.domain.mosaic import Defaults, Recipe
@@ -65,9 +69,10 @@ def _to_grid(crs: str, tms: str) -> pyproj.Transformer:
 
 def build(folder: Path, work: Path, files: str, mosaics: Sequence[Mosaic]) -> None:
     """Every mosaic on both sides: ours in the store `work`/store, the peer's as `work`/NAME.json, on equal files."""
+    _address_of(work).write_text(files)
 
     async def all_of_them() -> None:
-        outside = bootstrap.adapters(Settings(store=str(work / "store")))
+        outside = bootstrap.adapters(settings(work))
         for mosaic in mosaics:
             scene = mosaic.scene
             items = json.loads((folder / scene.name / "items.json").read_text())
@@ -75,7 +80,7 @@ def build(folder: Path, work: Path, files: str, mosaics: Sequence[Mosaic]) -> No
             for side in SIDES:
                 features = json.loads(json.dumps(items))
                 for feature in features["features"]:
-                    feature["properties"]["path"] = f"{files}/{side}/{feature['properties']['path']}"
+                    feature["properties"]["path"] = f"s3://{side}/{feature['properties']['path']}"
                 recipe = Recipe(source=FeaturesSource(features=features), tms=scene.tms, scan=side == "ours")
                 draft = await bootstrap.builder(outside.reader).draft(recipe, Defaults())
                 key = draft.manifest.assets[0].key
@@ -88,9 +93,31 @@ def build(folder: Path, work: Path, files: str, mosaics: Sequence[Mosaic]) -> No
     asyncio.run(all_of_them())
 
 
+def _address_of(work: Path) -> Path:
+    """The file that says where the range server is."""
+    return work / "files"
+
+
+def settings(work: Path) -> Settings:
+    """Our side's."""
+    endpoint = _address_of(work).read_text()
+    return Settings(store=str(work / "store"), buckets={side: BucketSettings(endpoint=endpoint) for side in SIDES})
+
+
 def environment(work: Path) -> dict[str, str]:
-    """What our side's process has to know."""
-    return os.environ | {"QUADMOSAIC_STORE": str(work / "store"), "QUADMOSAIC_LOG_LEVEL": "WARNING"}
+    """What the processes of both sides have to know: ours its settings, GDAL where S3 is."""
+    own = settings(work)
+    endpoint = urlsplit(_address_of(work).read_text())
+    return os.environ | {
+        "QUADMOSAIC_STORE": own.store,
+        "QUADMOSAIC_BUCKETS": json.dumps({name: bucket.model_dump() for name, bucket in own.buckets.items()}),
+        "QUADMOSAIC_LOG_LEVEL": "WARNING",
+        "AWS_S3_ENDPOINT": endpoint.netloc,
+        "AWS_HTTPS": "YES" if endpoint.scheme == "https" else "NO",
+        "AWS_VIRTUAL_HOSTING": "FALSE",
+        "AWS_NO_SIGN_REQUEST": "YES",
+        "AWS_REGION": "us-west-2",
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

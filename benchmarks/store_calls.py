@@ -8,10 +8,10 @@ from pathlib import Path
 
 import httpx
 from sides import Mosaic
+from sides import settings as own_settings
 
 from quadmosaic import bootstrap
 from quadmosaic.bootstrap import Adapters
-from quadmosaic.config import Settings
 from quadmosaic.domain.grids import Tile
 from quadmosaic.storage.bucket import Bucket
 from quadmosaic.storage.dynamodb import TableBucket
@@ -69,7 +69,7 @@ class StoreCalls:
 
 async def store_calls(mosaic: Mosaic, tiles: Sequence[Tile], work: Path) -> StoreCalls:
     """Count them in this process; heads are remembered for as long as it takes."""
-    settings = Settings(store=str(work / "store"), head_ttl_s=3600)
+    settings = own_settings(work).model_copy(update={"head_ttl_s": 3600})
     bucket = Counted(open_bucket(settings.store))
     outside = Adapters(store=ObjectMosaicStore(bucket, head_ttl_s=3600), reader=bootstrap.adapters(settings).reader)
     app = bootstrap.http_app(settings, metrics=False, outside=outside)

@@ -104,7 +104,7 @@ class FastReader:
         )
         queue = ReadQueue(read, granules, self._known(granules, options.asset, headers), deadline)
         try:
-            if options.until_full:
+            if options.until_full and len(granules) > 1:
                 await queue.let_wait()
             for at in range(len(granules)):
                 yield await queue.answer(at)
