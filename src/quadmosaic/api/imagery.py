@@ -23,4 +23,8 @@ def imagery_of(request: Request) -> Imagery:
     return imagery
 
 
-UsesImagery = Annotated[Imagery, Depends(imagery_of)]
+async def _imagery(request: Request) -> Imagery:
+    return imagery_of(request)
+
+
+UsesImagery = Annotated[Imagery, Depends(_imagery)]

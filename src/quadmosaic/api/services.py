@@ -28,16 +28,22 @@ class Services:
     writes: "Writes | None" = None
 
 
-def _services(request: Request) -> Services:
+def services_of(request: Request) -> Services:
+    """Those of this service."""
     services: Services = request.app.state.services
     return services
 
 
+async def _services(request: Request) -> Services:
+    return services_of(request)
+
+
 async def _version(mosaic: str, request: Request) -> Version:
     """`mosaic` is `name` for the head or `name@number` for a version."""
-    return await _services(request).mosaics.version(mosaic)
+    return await services_of(request).mosaics.version(mosaic)
 
 
+# FastAPI would call what is not async in another thread.
 UsesServices = Annotated[Services, Depends(_services)]
 OfVersion = Annotated[Version, Depends(_version)]
 
