@@ -259,3 +259,18 @@ def test_where_a_band_is_missing_another_granule_gives_it() -> None:
     image = merged([bare, whole], "first").result()
     assert image is not None
     assert image.bands.ravel().tolist() == [10, 30]
+
+
+@pytest.mark.parametrize("selection", PIXEL_SELECTIONS)
+def test_a_layer_without_a_valid_pixel_does_not_say_how_many_bands_there_are(selection: str) -> None:
+    merge = Merge(pixel_selection=selection)
+    empty = layer(np.zeros((2, 4, 4), np.uint8), np.zeros((1, 4, 4), np.bool_))
+    whole, other = (layer(np.full((bands, 4, 4), 7, np.uint8), np.ones((1, 4, 4), np.bool_)) for bands in (3, 2))
+    assert merge.accepts(empty)
+    merge.add(empty)
+    assert merge.accepts(whole)
+    merge.add(whole)
+    assert not merge.accepts(other)
+    image = merge.result()
+    assert image is not None
+    assert image.mask.all()

@@ -62,6 +62,7 @@ class Merge:
     expression: str | None = None
     _merger: Merger = field(init=False)
     _first: Layer | None = field(init=False, default=None)
+    _is_empty: bool = field(init=False, default=True)
 
     def __post_init__(self) -> None:
         self._merger = merger(self.pixel_selection)
@@ -80,14 +81,15 @@ class Merge:
         Raises Invalid when the expression names a band that the layer lacks (field "expression") or the selection needs
         more bands (field "pixel_selection"), TooLarge for more than a median may hold.
         """
-        if self._first is None:
-            self._first = layer
+        if self._first is None or len(layer.bands) != len(self._first.bands):
+            self._first, self._merger = layer, merger(self.pixel_selection)
+        self._is_empty &= not layer.valid.any()
         fed = (layer.bands, layer.valid) if self.expression is None else _computed(layer, self.expression)
         self._merger.feed(*fed)
 
     def accepts(self, layer: Layer) -> bool:
-        """Whether the layer has as many bands as those before it."""
-        return self._first is None or len(layer.bands) == len(self._first.bands)
+        """Whether the layer has as many bands as those before it, or none of these had a valid pixel."""
+        return self._first is None or self._is_empty or len(layer.bands) == len(self._first.bands)
 
     def result(self) -> Image | None:
         """The merged image, None when no layer was added."""
