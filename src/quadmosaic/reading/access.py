@@ -12,7 +12,8 @@ from obstore.store import LocalStore, S3Store
 from quadmosaic.domain.access import AccessMode, BucketAccess, canonical_href
 from quadmosaic.reading.faults import Unreadable
 from quadmosaic.reading.http_address import parse_address
-from quadmosaic.reading.http_hosts import CONNECT_S, REQUEST_S, RETRIES, HttpFile, HttpHosts, Permits
+from quadmosaic.reading.http_hosts import RETRIES, HttpFile, HttpHosts
+from quadmosaic.reading.http_messages import CONNECT_S, REQUEST_S, Permits
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Config

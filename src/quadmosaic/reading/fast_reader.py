@@ -17,7 +17,7 @@ from quadmosaic.reading.byte_cache import ByteCache
 from quadmosaic.reading.deadline import Deadline
 from quadmosaic.reading.gates import HOST_REQUESTS, HostGates
 from quadmosaic.reading.header_shelf import HeaderShelf
-from quadmosaic.reading.http_hosts import Permits
+from quadmosaic.reading.http_messages import Permits
 from quadmosaic.reading.levels import check_kernels
 from quadmosaic.reading.planner import Planner
 from quadmosaic.reading.raster_read import Engine, RasterRead

@@ -11,7 +11,7 @@ import httpcore2
 
 from quadmosaic.reading.faults import Unfit, Unreadable
 from quadmosaic.reading.http_address import HttpAddress
-from quadmosaic.reading.http_hosts import CONNECT_S, REQUEST_S, HttpReply, Permits
+from quadmosaic.reading.http_messages import CONNECT_S, REQUEST_S, HttpReply, Permits
 
 _KEPT_S = 15.0
 _PATIENCE = {"connect": CONNECT_S, "read": REQUEST_S, "write": REQUEST_S, "pool": REQUEST_S}

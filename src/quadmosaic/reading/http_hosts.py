@@ -1,33 +1,21 @@
 """Files of http and https hosts: no redirect is followed, and no address asked that is not permitted."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from quadmosaic.reading.faults import Unreadable
 from quadmosaic.reading.http_address import HttpAddress
+from quadmosaic.reading.http_messages import REQUEST_S, HttpReply, Permits
 
 if TYPE_CHECKING:
     from quadmosaic.reading.http_connections import HttpConnections
 
-type Permits = Callable[[str], bool]
-"""May a connection to that IP address be used?"""
-
-CONNECT_S, REQUEST_S = 5, 20
 RETRIES = 2
 _BACKOFF_S = 0.1
 _PASSING = (429, 500, 502, 503, 504)
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "quadmosaic"}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HttpReply:
-    """Header names are in lower case; there is a body only with 200 and 206."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class HttpHosts:

@@ -21,7 +21,7 @@ from quadmosaic.reading.ahead import ahead_of
 from quadmosaic.reading.deadline import Deadline
 from quadmosaic.reading.faults import Unreadable
 from quadmosaic.reading.gates import HOST_REQUESTS, HostGates
-from quadmosaic.reading.http_hosts import Permits
+from quadmosaic.reading.http_messages import Permits
 from quadmosaic.reading.identity import identity
 from quadmosaic.reading.levels import check_kernels
 from quadmosaic.reading.line import Line
