@@ -135,6 +135,15 @@ async def test_what_does_not_pass_is_a_clear_error(
     assert "secret prose" not in str(raised.value)
 
 
+async def test_a_host_that_is_not_there_is_named_without_the_query(
+    catalog: SourceCatalog, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"), pytest.raises(Unavailable, match=r"127\.0\.0\.1:1") as fault:
+        await pages(catalog, "http://127.0.0.1:1/api?token=topsecret&X-Amz-Signature=topsecret")
+    assert "topsecret" not in caplog.text + fault.value.message
+    assert "127.0.0.1:1" in caplog.text
+
+
 async def test_an_error_without_end_is_not_read_to_its_end(catalog: SourceCatalog) -> None:
     script = Hostility(items=ITEMS, faults=["flood"])
     with hostile(script) as href:

@@ -218,24 +218,31 @@ class TestRegistering:
         assert (reply.status_code, "limits.max_granules" in reply.json()["detail"]) == (413, True)
 
 
+def long_list(place: Place, count: int) -> list[dict[str, Any]]:
+    """Items of more than 100 kB together."""
+    item = place.item("b")
+    properties = {**item["properties"], "note": "x" * (120_000 // count)}
+    return [{**item, "id": f"g{number}", "properties": properties} for number in range(count)]
+
+
 class TestReading:
     def test_a_long_list_of_the_registration_is_told_by_its_length(self, place: Place, client: httpx.Client) -> None:
-        made = [dict(place.item("a"), id=f"g{number}") for number in range(400)]
+        made = long_list(place, 40)
         client.post("/mosaics", json=registration("m", *made, scan=False))
         source = client.get("/mosaics/m").json()["registration"]["source"]
-        assert source == {"type": "features", "count": 400}
+        assert source == {"type": "features", "count": 40}
         reply = client.put("/mosaics/m", json={"source": source})
         assert (reply.status_code, reply.json()["field"]) == (400, "source.count")
-        assert len(client.get("/mosaics/m/granules", params={"limit": 1000}).json()["features"]) == 400
+        assert len(client.get("/mosaics/m/granules", params={"limit": 1000}).json()["features"]) == 40
 
     def test_a_long_list_of_what_was_added_by_hand_is_told_by_its_length(
         self, place: Place, client: httpx.Client
     ) -> None:
         client.post("/mosaics", json=registration("m", place.item("a"), scan=False))
-        made = [dict(place.item("b"), id=f"g{number}") for number in range(400)]
+        made = long_list(place, 40)
         client.post("/mosaics/m/granules", json={"type": "FeatureCollection", "features": made})
         told = client.get("/mosaics/m").json()["registration"]
-        assert told["includes"] == {"type": "FeatureCollection", "count": 400}
+        assert told["includes"] == {"type": "FeatureCollection", "count": 40}
         assert told["source"]["features"]["features"][0]["id"] == "a"
 
     @pytest.mark.parametrize(

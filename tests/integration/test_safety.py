@@ -498,11 +498,11 @@ class TestSecrets:
 
     def test_a_query_that_fails_is_in_no_reply_and_no_log(self, place: Place, caplog: pytest.LogCaptureFixture) -> None:
         with listening(_Nothing) as host, caplog.at_level("INFO"):
-            options = {"allowed_hosts": (host, "127.0.0.1:1"), "allow_private": True}
+            options = {"allowed_hosts": (host,), "allow_private": True}
             query = "?token=topsecret&X-Amz-Signature=topsecret"
             with Place(folder=place.folder, options=options).served() as client:
                 replies = []
-                for number, address in enumerate(("127.0.0.1:1", f"{host}/list", f"{host}/circle", f"{host}/broken")):
+                for number, address in enumerate((f"{host}/list", f"{host}/circle", f"{host}/broken")):
                     source = {"type": "stac", "href": f"http://{address}{query}"}
                     replies.append(client.post("/mosaics", json={"name": f"m{number}", "source": source}))
                 moved = {"dtm": f"http://{host}/broken{query}"}
