@@ -11,7 +11,7 @@ from quadmosaic.domain.errors import Invalid
 from quadmosaic.ports import Layer, valid_pixels
 from quadmosaic.rendering.selections import Bands, Flags, Merger, merger
 
-QUICK_PIXELS = 1 << 17
+QUICK_VALUES = 1 << 18
 COMPUTED = frozenset({"mean", "median", "stdev", "count"})
 """Selections whose values need not be any granule's own."""
 OTHER_UNITS = frozenset({"stdev", "count"})
@@ -71,9 +71,9 @@ class Merge:
     def done(self) -> bool:
         return self._merger.done
 
-    def is_quick(self, pixels: int) -> bool:
-        """Whether layers of so many pixels take no longer than it would take to hand them to a thread."""
-        return pixels <= QUICK_PIXELS and self.expression is None and self.pixel_selection != "median"
+    def is_quick(self, values: int) -> bool:
+        """Whether layers of so many values, over all bands, take no longer than handing them to a thread would."""
+        return values <= QUICK_VALUES and self.expression is None and self.pixel_selection != "median"
 
     def add(self, layer: Layer) -> None:
         """Feed one layer, with as many bands as the others (`accepts`).

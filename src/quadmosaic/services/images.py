@@ -115,7 +115,7 @@ class Images:
         failed: list[ReadFailure] = []
         options = read_options(request, profile, timeout_s=timeout_s)
         options = replace(options, until_full=request.pixel_selection == "first")
-        work = self._at_once if merge.is_quick(geobox.width * geobox.height) else self._work
+        work, values = self._at_once, 0
         with current_trace().timing(Step.LOOKUP):
             headers = await self.store.headers(version, [granule.id for granule in granules], profile.key)
         async with aclosing(self.reader.read(granules, geobox, options, headers=headers)) as answers:
@@ -125,6 +125,8 @@ class Images:
                 elif not merge.accepts(answer):
                     failed.append(ReadFailure(answer.granule, f"has {len(answer.bands)} bands, unlike the others"))
                 else:
+                    values = max(values, answer.bands.size)
+                    work = self._at_once if merge.is_quick(values) else self._work
                     await work(Step.MERGE, merge.add, answer)
                     used += [answer.granule.id] if answer.valid.any() else []
                 if merge.done:
